@@ -1,0 +1,164 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/vlogdb/vlog/internal/checkpoint"
+	"github.com/vlogdb/vlog/internal/fault"
+)
+
+// CheckpointResult is what a checkpoint did.
+type CheckpointResult struct {
+	Seq     uint64 // of the newest checkpoint
+	Written bool   // false: there was nothing new
+	Keys    uint64 // in it
+	Bytes   int64  // of its file
+	Base    uint64 // the log behind it is no longer kept; 0: all is kept
+	Dropped int    // checkpoints removed
+	Took    time.Duration
+}
+
+// Checkpoint writes the whole map to a file, so that the next opening reads that
+// instead of the log before it, and forgets what the store's Keep no longer asks
+// for. Everybody goes on meanwhile. It does nothing where nothing was written
+// since the last one. ErrNoSpace or a cancelled context leaves the store as it was.
+func (db *DB) Checkpoint(ctx context.Context) (CheckpointResult, error) {
+	c := db.core
+	if err := c.writable("checkpoint"); err != nil {
+		return CheckpointResult{}, err
+	}
+	return c.checkpoint(ctx, nil)
+}
+
+func (c *core) checkpoint(ctx context.Context, pace checkpoint.Pace) (CheckpointResult, error) {
+	select {
+	case c.checkpointing <- struct{}{}:
+		defer func() { <-c.checkpointing }()
+	case <-ctx.Done():
+		return CheckpointResult{}, context.Cause(ctx)
+	case <-c.life.Done():
+		return CheckpointResult{}, c.ended("checkpoint")
+	}
+	began := c.opts.Clock()
+	// Every batch of the picture must be durable in the log first, whatever the policy.
+	if err := c.committer.Sync(ctx); err != nil {
+		return CheckpointResult{}, err
+	}
+	res := CheckpointResult{Seq: uint64(c.newest)}
+	if pic := c.committer.Published(); pic.Seq() == c.newest || pic.Seq() == 0 {
+		return res, nil
+	}
+	err := c.promote(ctx, pace, &res)
+	res.Took = max(c.opts.Clock().Sub(began), 0)
+	return res, err
+}
+
+// promote seals the segment that is being written, so that it can go as a whole,
+// and puts the checkpoint in place.
+func (c *core) promote(ctx context.Context, pace checkpoint.Pace, res *CheckpointResult) error {
+	before := c.logged.Load()
+	if err := c.store.Log.Rotate(ctx); err != nil {
+		return c.rotateFailed(err)
+	}
+	pic := c.committer.Published()
+	if c.committer.Durable() < pic.Seq() {
+		if err := c.committer.Sync(ctx); err != nil {
+			return err
+		}
+	}
+	c.promoter.Pace = pace
+	done, err := c.promoter.Run(ctx, pic)
+	if u, ok := errors.AsType[*checkpoint.Unsure](err); ok {
+		c.poison(u.Cause)
+		return &fault.Error{Op: "checkpoint", Err: fault.ErrPoisoned, Cause: u.Cause}
+	}
+	if err != nil {
+		return err
+	}
+	c.newest = pic.Seq()
+	c.logged.Add(-before)
+	*res = CheckpointResult{Seq: uint64(pic.Seq()), Written: true, Keys: done.Entries, Bytes: done.Size, Base: uint64(done.Base), Dropped: done.Dropped}
+	return nil
+}
+
+// rotateFailed ends writing unless the failure left the log as it was.
+func (c *core) rotateFailed(err error) error {
+	if !errors.Is(err, fault.ErrNoSpace) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		c.poison(err)
+	}
+	return err
+}
+
+// wrote is told of every group that was published.
+func (c *core) wrote(bytes int) {
+	if c.opts.background() && c.logged.Add(int64(bytes)) >= c.opts.CheckpointAfter || c.opts.background() && c.store.Log.WantsSpare() {
+		select {
+		case c.kick <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// keeper makes files ahead and writes checkpoints in the background, paced so
+// that those at work hardly notice.
+func (c *core) keeper() {
+	for {
+		select {
+		case <-c.kick:
+		case <-c.life.Done():
+			return
+		}
+		if c.store.Log.WantsSpare() {
+			c.background("prepare a log file", c.store.Log.Prepare(c.life, c.breathe))
+		}
+		if c.logged.Load() >= c.opts.CheckpointAfter {
+			_, err := c.checkpoint(c.life, c.pace())
+			c.background("checkpoint", err)
+		}
+	}
+}
+
+// background logs what failed where nobody waits for an answer. The next attempt
+// comes with the next write.
+func (c *core) background(what string, err error) {
+	if err != nil && c.life.Err() == nil {
+		c.opts.Logger.Error("background work failed", "what", what, "cause", err)
+	}
+}
+
+// breathe is called between the steps of preparing a file.
+func (c *core) breathe(ctx context.Context) { sleep(ctx, time.Millisecond) }
+
+// pace returns what keeps a checkpoint below CheckpointRate.
+func (c *core) pace() checkpoint.Pace {
+	rate := c.opts.CheckpointRate
+	if rate < 0 {
+		return nil
+	}
+	return func(n int) error {
+		sleep(c.life, time.Duration(n)*time.Second/time.Duration(rate))
+		return context.Cause(c.life)
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// syncer syncs in the background under SyncEvery.
+func (c *core) syncer() {
+	every := time.Duration(c.opts.Sync)
+	for c.life.Err() == nil {
+		sleep(c.life, every)
+		if c.committer.Durable() < c.committer.Published().Seq() {
+			c.background("sync", c.committer.Sync(context.WithoutCancel(c.life)))
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/vlogdb/vlog/internal/batch"
+	"github.com/vlogdb/vlog/internal/checkpoint"
+	"github.com/vlogdb/vlog/internal/committer"
+	"github.com/vlogdb/vlog/internal/fault"
+	"github.com/vlogdb/vlog/internal/state"
+	"github.com/vlogdb/vlog/recovery"
+)
+
+// DB is an open store. It is the Scope of the tenant "main"; Tenant gives others.
+// All methods may be called at once. After Close every method fails with ErrClosed.
+type DB struct{ Scope }
+
+// Scope is one tenant of a DB: the same operations on keys of its own. The zero
+// Scope is not valid; DB.Tenant gives one. It stays usable as long as the DB is open.
+type Scope struct {
+	core   *core
+	tenant string
+	prefix []byte // of every full key
+	end    []byte // behind every full key
+}
+
+func newScope(c *core, tenant string) Scope {
+	return Scope{core: c, tenant: tenant, prefix: batch.AppendPrefix(nil, batch.KV, tenant), end: batch.AppendTreeEnd(nil, batch.KV, tenant)}
+}
+
+// core is what all scopes and transactions of a DB share.
+type core struct {
+	store     *recovery.Store
+	opts      Options
+	committer *committer.Committer          // nil where read-only
+	view      atomic.Pointer[state.Picture] // what a read-only DB shows
+	writer    batch.Writer
+	counter   atomic.Uint64
+	closed    atomic.Bool
+
+	// gate lets one exclusive transaction or any number of other writing ones in.
+	gate *semaphore.Weighted
+
+	mu  sync.Mutex           // guards txs
+	txs map[*txCore]struct{} // open writing transactions, for Close
+
+	promoter      *checkpoint.Promoter
+	checkpointing chan struct{} // held by whoever writes a checkpoint
+	newest        batch.Seq     // newest checkpoint; guarded by checkpointing
+	logged        atomic.Int64  // bytes of batches above it
+	kick          chan struct{} // wakes the keeper
+	life          context.Context
+	end           context.CancelFunc
+	tasks         sync.WaitGroup
+	done          chan struct{} // closed when Close has ended
+}
+
+// gateAll is the weight of an exclusive transaction.
+const gateAll = 1 << 30
+
+// Tenant returns the scope of another tenant: 1 to 64 of a-z 0-9 . _ -, not
+// starting with a dot, else ErrBadName. Nothing needs to be made first.
+func (db *DB) Tenant(name string) (Scope, error) {
+	if err := batch.CheckTenant(name); err != nil {
+		return Scope{}, err
+	}
+	return newScope(db.core, name), nil
+}
+
+// Name returns the scope's tenant.
+func (s Scope) Name() string { return s.tenant }
+
+// picture returns what readers see.
+func (s Scope) picture() *state.Picture {
+	if c := s.core.committer; c != nil {
+		return c.Published()
+	}
+	return s.core.view.Load()
+}
+
+// ended returns ErrClosed once the DB was closed.
+func (c *core) ended(op string) error {
+	if c.closed.Load() {
+		return &fault.Error{Op: op, At: fault.Place{Path: c.store.FS.Path()}, Err: fault.ErrClosed}
+	}
+	return nil
+}
+
+// writable returns why the DB takes no writes, or nil.
+func (c *core) writable(op string) error {
+	if err := c.ended(op); err != nil {
+		return err
+	}
+	if c.committer == nil {
+		return &fault.Error{Op: op, At: fault.Place{Path: c.store.FS.Path()}, Err: fault.ErrReadOnly}
+	}
+	return nil
+}
+
+// Durable returns the number of the last batch that is on disk. Under the zero
+// SyncPolicy everything answered is.
+func (db *DB) Durable() uint64 {
+	if c := db.core.committer; c != nil {
+		return uint64(c.Durable())
+	}
+	return uint64(db.picture().Seq())
+}
+
+// Sync waits until everything committed or submitted so far is on disk.
+func (db *DB) Sync(ctx context.Context) error {
+	if err := db.core.writable("sync"); err != nil {
+		return err
+	}
+	return db.core.committer.Sync(ctx)
+}
+
+// Close ends the DB: open transactions are rolled back, what was submitted is
+// written, the log is sealed, the lock let go. After a failed write or sync
+// nothing more is written and that failure is returned; the next opening repairs.
+// A second Close is ErrClosed.
+func (db *DB) Close() error {
+	c := db.core
+	if c.closed.Swap(true) {
+		<-c.done
+		return &fault.Error{Op: "close", At: fault.Place{Path: c.store.FS.Path()}, Err: fault.ErrClosed}
+	}
+	defer close(c.done)
+	if c.committer == nil {
+		return c.store.FS.Close()
+	}
+	c.end()
+	c.tasks.Wait()
+	c.rollbackAll()
+	err := c.committer.Close()
+	c.checkpointing <- struct{}{} // a checkpoint by hand comes to its end first
+	err = errors.Join(err, c.store.Log.Close())
+	return errors.Join(err, c.release(err), c.store.FS.Close())
+}
+
+// release lets the lock go. After a clean end LOCK tells how far the log reaches.
+func (c *core) release(failed error) error {
+	if failed != nil {
+		return c.store.Lock.Close()
+	}
+	p := c.committer.Published()
+	return recovery.Release(c.store.Lock, c.store.ID, recovery.Closed{Seq: p.Seq(), Chain: chainHex(p), Time: c.opts.Clock().UTC()})
+}
+
+func chainHex(p *state.Picture) checkpoint.Hex {
+	chain := p.Chain()
+	return chain[:]
+}
+
+// rollbackAll ends every open writing transaction, so that none holds the
+// writer's place for ever.
+func (c *core) rollbackAll() {
+	c.mu.Lock()
+	open := make([]*txCore, 0, len(c.txs))
+	for t := range c.txs {
+		open = append(open, t)
+	}
+	c.mu.Unlock()
+	for _, t := range open {
+		t.end(txClosed)
+	}
+}
+
+// poison ends writing after a failure that the log did not see.
+func (c *core) poison(cause error) {
+	c.store.Log.Fail(cause)
+	c.committer.Poison(cause)
+}
+
+// Err returns nil while the DB accepts writes, else why not: ErrClosed, ErrReadOnly,
+// or ErrPoisoned with its cause.
+func (db *DB) Err() error {
+	if err := db.core.writable("write"); err != nil {
+		return err
+	}
+	return db.core.committer.Err()
+}
+
+// String returns the path, for logs.
+func (db *DB) String() string { return fmt.Sprintf("vlog store %s", db.Path()) }

@@ -1,0 +1,149 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/zeebo/blake3"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/vlogdb/vlog/internal/batch"
+	"github.com/vlogdb/vlog/internal/checkpoint"
+	"github.com/vlogdb/vlog/internal/committer"
+	"github.com/vlogdb/vlog/internal/fault"
+	"github.com/vlogdb/vlog/internal/vfs"
+	"github.com/vlogdb/vlog/recovery"
+)
+
+// Report is what opening found and did.
+type Report = recovery.Report
+
+// Open opens the store in a directory, or makes one there; the directory's parents
+// are made too. It brings back every acknowledged batch, whatever stopped the
+// last writer, and never changes anything before it knows that nothing was lost.
+//
+// Errors: ErrLocked names the holder; ErrNotStore, ErrExists, ErrIncompatible,
+// ErrCorrupt, ErrForeign, ErrNotRegular, ErrReadOnly, ErrDenied, ErrNoLocks,
+// ErrNoSpace, ErrIO. After an error nothing is held.
+func Open(ctx context.Context, dir string, opts Options) (*DB, error) {
+	open := vfs.CreateOS
+	if opts.ReadOnly || opts.MustExist {
+		open = vfs.OpenOS
+	}
+	fsys, err := open(dir)
+	if err != nil {
+		return nil, notStore(dir, err)
+	}
+	return OpenFS(ctx, fsys, opts)
+}
+
+// notStore names a missing directory for what it is.
+func notStore(dir string, err error) error {
+	if !errors.Is(err, fault.ErrNotFound) && !errors.Is(err, fault.ErrNotRegular) {
+		return err
+	}
+	return &fault.Error{Op: "open", At: fault.Place{Path: dir}, Err: fault.ErrNotStore, Cause: err}
+}
+
+// In memory there is little to prepare, and small files are enough.
+const memorySegment = 4 << 20
+
+// OpenMemory makes a store in memory: the same engine on a disk that is gone when
+// the DB is closed. Its Path is "InMemory", its Documentation "In Memory" where
+// the options give none.
+func OpenMemory(ctx context.Context, opts Options) (*DB, error) {
+	if opts.Documentation == "" {
+		opts.Documentation = "In Memory"
+	}
+	if opts.SegmentSize == 0 {
+		opts.SegmentSize = memorySegment
+	}
+	return OpenFS(ctx, vfs.NewMem(vfs.MemOptions{}), opts)
+}
+
+// OpenFS opens the store at the root of a file system and closes that with the
+// DB. It serves this module's own tests and tools.
+func OpenFS(ctx context.Context, fsys vfs.FS, opts Options) (*DB, error) {
+	db, err := openFS(ctx, fsys, opts)
+	if err != nil {
+		return nil, errors.Join(err, fsys.Close())
+	}
+	return db, nil
+}
+
+func openFS(ctx context.Context, fsys vfs.FS, opts Options) (*DB, error) {
+	if opts.Keep != nil {
+		if err := opts.Keep.Check(); err != nil {
+			return nil, err
+		}
+	}
+	opts = opts.withDefaults()
+	store, err := recovery.Open(ctx, fsys, opts.recovery())
+	if err != nil {
+		return nil, err
+	}
+	db := newDB(store, opts)
+	if opts.ReadOnly {
+		return db, nil
+	}
+	db.start()
+	if err := db.setKeep(ctx, opts.Keep); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+func newDB(store *recovery.Store, opts Options) *DB {
+	c := &core{store: store, opts: opts, gate: semaphore.NewWeighted(gateAll), txs: map[*txCore]struct{}{}, done: make(chan struct{})}
+	c.view.Store(store.Picture)
+	c.writer = writerID(store)
+	last, _ := store.Picture.Counter(c.writer)
+	c.counter.Store(last)
+	db := &DB{Scope: newScope(c, batch.Main)}
+	return db
+}
+
+// writerID names who writes: this store on this machine.
+func writerID(store *recovery.Store) (w batch.Writer) {
+	h := blake3.NewDeriveKey("vlog writer v1")
+	h.Write(store.ID[:]) // a hash never fails to write
+	h.WriteString(vfs.Machine())
+	h.Sum(w[:0])
+	return w
+}
+
+// start makes the parts that only a writer has.
+func (db *DB) start() {
+	c := db.core
+	c.committer = committer.New(c.store.Picture, committer.Options{Log: c.store.Log, Now: c.opts.Clock, SyncEach: c.opts.Sync == SyncAlways, Wrote: c.wrote})
+	c.promoter = &checkpoint.Promoter{FS: c.store.FS, Store: c.store.ID, Now: func() int64 { return c.opts.Clock().UnixNano() }, Trim: c.store.Log.Trim, Known: c.store.Known}
+	c.checkpointing = make(chan struct{}, 1)
+	c.kick = make(chan struct{}, 1)
+	c.logged.Store(c.store.Report.ReplayedBytes)
+	c.newest = c.store.Report.Checkpoint
+	c.life, c.end = context.WithCancel(context.Background())
+	if c.opts.background() {
+		c.tasks.Go(c.keeper)
+	}
+	if c.opts.Sync > 0 {
+		c.tasks.Go(c.syncer)
+	}
+}
+
+// setKeep writes the store's Keep where the options change it.
+func (db *DB) setKeep(ctx context.Context, keep *Keep) error {
+	if keep == nil {
+		return nil
+	}
+	have, err := checkpoint.KeepOf(db.picture())
+	if err != nil || have == *keep {
+		return err
+	}
+	value, err := keep.Encode()
+	if err != nil {
+		return err
+	}
+	return db.Update(ctx, func(_ context.Context, tx *Tx) error {
+		return tx.core.tx.Put(checkpoint.KeepKey(), value)
+	})
+}

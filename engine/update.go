@@ -1,0 +1,303 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/vlogdb/vlog/internal/batch"
+	"github.com/vlogdb/vlog/internal/committer"
+	"github.com/vlogdb/vlog/internal/fault"
+	"github.com/vlogdb/vlog/internal/txn"
+)
+
+// inPlaceAfter is how many conflicts Update takes before it asks for the writer's
+// place, where it cannot conflict: so nobody loses for ever.
+const inPlaceAfter = 3
+
+// inTx is the key under which a context carries the open transaction of a DB.
+type inTx struct{ db *core }
+
+// View runs fn on a picture of the published state: what is durable now, and
+// nothing later. It takes no lock and never waits.
+func (s Scope) View(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
+	tx, err := s.Begin(ctx, Reading)
+	if err != nil {
+		return err
+	}
+	defer tx.core.end(txRolledBack)
+	return fn(tx.core.ctx, tx)
+}
+
+// Update runs fn in a Deferred transaction and commits it. Where what fn read has
+// changed meanwhile it runs fn again on the newer state, after a few times in the
+// writer's place; so fn must not leave traces outside the transaction. An error
+// or a panic in fn rolls back. Beginning another writing transaction with the
+// context that fn gets is ErrInTx.
+//
+// Three things may happen: nil, the batch is on disk; an error, nothing was
+// written; or ErrAmbiguous, it may be there after reopening.
+func (s Scope) Update(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
+	return s.retry(ctx, fn, func(tx *Tx) error { return tx.Commit() })
+}
+
+// Submit is Update without waiting for the disk: what fn changed has its place in
+// order and will be written; Pending.Wait tells when it is on disk.
+func (s Scope) Submit(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) (p *Pending, err error) {
+	err = s.retry(ctx, fn, func(tx *Tx) (err error) {
+		p, err = tx.Submit()
+		return err
+	})
+	return p, err
+}
+
+// retry runs fn and ends its transaction with finish until that does not conflict.
+func (s Scope) retry(ctx context.Context, fn func(ctx context.Context, tx *Tx) error, finish func(*Tx) error) error {
+	for n := 0; ; n++ {
+		tx, err := s.beginAttempt(ctx, n)
+		if err != nil {
+			return err
+		}
+		if err := runIn(tx, fn); err != nil {
+			return err
+		}
+		if err := finish(tx); !errors.Is(err, fault.ErrConflict) || tx.core.refused {
+			return err
+		}
+	}
+}
+
+func (s Scope) beginAttempt(ctx context.Context, n int) (*Tx, error) {
+	switch {
+	case n == 0:
+		return s.begin(ctx, Deferred, false)
+	case n < inPlaceAfter:
+		return s.begin(ctx, Deferred, true)
+	}
+	return s.begin(ctx, Immediate, true)
+}
+
+// runIn runs fn and rolls back where it fails or panics.
+func runIn(tx *Tx, fn func(ctx context.Context, tx *Tx) error) error {
+	done := false
+	defer func() {
+		if !done {
+			tx.core.end(txRolledBack)
+		}
+	}()
+	err := fn(tx.core.ctx, tx)
+	done = true
+	if err == nil {
+		return tx.core.err("update")
+	}
+	if back := tx.Rollback(); back != nil {
+		return errors.Join(err, back)
+	}
+	return err
+}
+
+// Begin begins a transaction in a mode; the context governs it to its end. End it
+// with Commit, Submit or Rollback; Rollback after Commit does nothing, so that
+// `defer tx.Rollback()` is right. Prefer View and Update: only they cannot be
+// left open, and only Update retries.
+//
+// Errors: ErrInTx where ctx belongs to a transaction of this DB and mode is not
+// Reading, ErrReadOnly, ErrClosed, ErrPoisoned, or the context's.
+func (s Scope) Begin(ctx context.Context, mode Mode) (*Tx, error) {
+	if mode == Reading {
+		return s.beginReading(ctx)
+	}
+	if mode > Reading {
+		return nil, &fault.Error{Op: "begin", Err: fault.ErrBadName, Detail: fmt.Sprintf("mode %d", mode), Hint: "use Deferred, Immediate, Exclusive or Reading"}
+	}
+	return s.begin(ctx, mode, false)
+}
+
+func (s Scope) beginReading(ctx context.Context) (*Tx, error) {
+	if err := s.core.ended("begin"); err != nil {
+		return nil, err
+	}
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	p := s.picture()
+	t := &txCore{db: s.core, tx: txn.New(p, false, 0), base: committer.Base{Picture: p}, mode: Reading, ctx: ctx}
+	return &Tx{t, s}, nil
+}
+
+// begin begins a writing transaction, on the pending picture where that is asked for.
+func (s Scope) begin(ctx context.Context, mode Mode, pending bool) (*Tx, error) {
+	c := s.core
+	if err := c.writable("begin"); err != nil {
+		return nil, err
+	}
+	if ctx.Value(inTx{c}) != nil {
+		return nil, &fault.Error{Op: "begin", Err: fault.ErrInTx}
+	}
+	t := &txCore{db: c, mode: mode, gate: 1}
+	if mode == Exclusive {
+		t.gate = gateAll
+	}
+	if err := c.gate.Acquire(ctx, t.gate); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err := t.take(ctx, pending); err != nil {
+		c.gate.Release(t.gate)
+		return nil, err
+	}
+	t.ctx = context.WithValue(ctx, inTx{c}, t)
+	t.tx = txn.New(t.base.Picture, mode == Deferred, c.opts.MaxBatch)
+	if err := c.enlist(t); err != nil {
+		t.end(txClosed)
+		return nil, err
+	}
+	return &Tx{t, s}, nil
+}
+
+// take gets the picture to begin with, and the writer's place where the mode wants it.
+func (t *txCore) take(ctx context.Context, pending bool) (err error) {
+	c := t.db.committer
+	if err := c.Err(); err != nil {
+		return err
+	}
+	switch {
+	case t.holds():
+		t.base, err = c.Take(ctx)
+	case pending:
+		t.base = c.Pending()
+	default:
+		t.base = c.Latest()
+	}
+	return err
+}
+
+// enlist makes the transaction known to Close, or fails where that came first.
+func (c *core) enlist(t *txCore) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.ended("begin"); err != nil {
+		return err
+	}
+	c.txs[t] = struct{}{}
+	return nil
+}
+
+// Commit makes the changes durable, all or nothing. Three things may happen: nil;
+// an error, nothing was written (ErrConflict: what it read has changed, try
+// again); or ErrAmbiguous. The transaction is over in any case.
+func (tx *Tx) Commit() error {
+	req, err := tx.close()
+	if err != nil {
+		return err
+	}
+	t := tx.core
+	defer t.forget()
+	if req == nil {
+		return t.settle()
+	}
+	commit := t.db.committer.Commit
+	if t.holds() {
+		commit = t.db.committer.CommitHeld
+	}
+	t.seq, err = commit(t.ctx, req)
+	return err
+}
+
+// Submit is Commit without waiting for the disk: the changes have their place in
+// order and will be written. ErrConflict is told at once.
+func (tx *Tx) Submit() (*Pending, error) {
+	req, err := tx.close()
+	if err != nil {
+		return nil, err
+	}
+	t := tx.core
+	defer t.forget()
+	if req == nil {
+		return &Pending{empty: t}, nil
+	}
+	var p committer.Pending
+	if t.holds() {
+		p, err = t.db.committer.SubmitHeld(req)
+	} else {
+		p, err = t.db.committer.Submit(t.ctx, req)
+	}
+	if err != nil {
+		return nil, err
+	}
+	t.seq = p.Seq()
+	return &Pending{p: p}, nil
+}
+
+// Rollback drops the changes. It does nothing where the transaction has ended. It
+// is an error only where the transaction saw changes that then were not written.
+func (tx *Tx) Rollback() error {
+	if !tx.core.end(txRolledBack) || tx.core.mode == Reading {
+		return nil
+	}
+	return tx.core.settle()
+}
+
+// settle waits until what the transaction read is durable: only then may its
+// outcome be told.
+func (t *txCore) settle() error {
+	if t.mode == Reading {
+		return nil
+	}
+	return t.db.committer.Settle(context.WithoutCancel(t.ctx), t.base)
+}
+
+// close ends the transaction for its user and returns what is to be written; nil
+// where nothing changed. What the transaction holds is given back by whoever
+// writes, but for an error and where there is nothing to write.
+func (tx *Tx) close() (*committer.Request, error) {
+	t := tx.core
+	req, err := tx.prepare()
+	if err != nil {
+		t.end(txRolledBack)
+		return nil, err
+	}
+	if req == nil {
+		if !t.end(txCommitted) {
+			return nil, t.err("commit")
+		}
+		return nil, nil
+	}
+	if !t.state.CompareAndSwap(txOpen, txCommitted) {
+		return nil, t.err("commit")
+	}
+	return req, nil
+}
+
+func (tx *Tx) prepare() (*committer.Request, error) {
+	t := tx.core
+	if err := t.err("commit"); err != nil {
+		return nil, err
+	}
+	if t.ctx.Err() != nil {
+		return nil, context.Cause(t.ctx)
+	}
+	if !t.tx.Changed() {
+		return nil, nil
+	}
+	return t.request()
+}
+
+// request makes the request: everything that can be computed outside locks is.
+func (t *txCore) request() (*committer.Request, error) {
+	b := &batch.Batch{Writer: t.db.writer, Counter: t.db.counter.Add(1), Ops: t.tx.Ops()}
+	n := batch.Size(b)
+	if n > t.db.opts.MaxBatch {
+		return nil, batch.TooLarge("batch", n, t.db.opts.MaxBatch)
+	}
+	if admit := t.db.opts.Admit; admit != nil {
+		if err := admit(t.ctx, Request{Bytes: n, ops: b.Ops}); err != nil {
+			t.refused = true
+			return nil, err
+		}
+	}
+	payload, err := batch.Append(make([]byte, 0, n), b)
+	if err != nil {
+		return nil, err
+	}
+	return &committer.Request{Base: t.base, Reads: t.tx.Reads(), Batch: b, Record: batch.NewRecord(payload)}, nil
+}

@@ -1,0 +1,167 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+
+	"github.com/vlogdb/vlog/internal/batch"
+	"github.com/vlogdb/vlog/internal/fault"
+	"github.com/vlogdb/vlog/internal/state"
+	"github.com/vlogdb/vlog/internal/vfs"
+	"github.com/vlogdb/vlog/wal"
+)
+
+// Promoter puts new checkpoints in place while the store is at work. One call at
+// a time.
+type Promoter struct {
+	FS    vfs.FS
+	Store wal.StoreID
+	Now   func() int64                                    // nanoseconds since 1970
+	Trim  func(ctx context.Context, before wal.Seq) error // forgets segments that end before a seq
+	Known map[batch.Seq]Header                            // checkpoints known to verify; Run adds to it
+	Pace  Pace
+}
+
+// Result is what a promotion did.
+type Result struct {
+	Summary
+	Base    batch.Seq // the log below it is no longer kept; 0: all is kept
+	Dropped int       // checkpoints removed
+}
+
+// Unsure marks an error after which nobody can say what is durable in log/: the
+// store must not be written any more before it was opened again.
+type Unsure struct{ Cause error }
+
+// Error implements error.
+func (u *Unsure) Error() string { return u.Cause.Error() }
+
+// Unwrap returns the cause.
+func (u *Unsure) Unwrap() error { return u.Cause }
+
+// Run takes the steps p1 to p6 of docs/CRASH.md for a published picture whose
+// batches are all durable in the log and that is newer than the newest checkpoint.
+// An error before p4 leaves the store as it was; one that is an *Unsure does not.
+func (p *Promoter) Run(ctx context.Context, pic *state.Picture) (Result, error) {
+	keep, err := KeepOf(pic)
+	if err != nil {
+		return Result{}, err
+	}
+	sum, err := p.write(ctx, pic)
+	if err != nil {
+		return Result{}, p.undo(err)
+	}
+	if err := enter(p.FS, pic.Seq()); err != nil {
+		return Result{}, &Unsure{err}
+	}
+	p.Known[pic.Seq()] = sum.Header
+	res := Result{Summary: sum}
+	if res.Base, res.Dropped, err = p.drop(ctx, Floor{keep, pic.Seq(), p.Now()}); err != nil {
+		return res, &Unsure{err}
+	}
+	if err := remove(p.FS, Recover); err != nil { // p6
+		return res, &Unsure{err}
+	}
+	return res, nil
+}
+
+// write takes p1 to p3: the file, read back, then the flag that names it.
+func (p *Promoter) write(ctx context.Context, pic *state.Picture) (Summary, error) {
+	pace := func(n int) error {
+		if err := context.Cause(ctx); err != nil || p.Pace == nil {
+			return err
+		}
+		return p.Pace(n)
+	}
+	sum, err := Write(p.FS, Backup, Image{p.Store, pic}, pace) // p1
+	if err != nil {
+		return sum, err
+	}
+	read, err := Verify(p.FS, Backup, p.Store)
+	if err != nil {
+		return sum, err
+	}
+	if read.Digest != sum.Digest {
+		return sum, at(damage("reads back as %v, written was %v", read.Digest, sum.Digest), Backup, 0)
+	}
+	if err := p.FS.SyncDir(wal.Dir); err != nil { // p2
+		return sum, err
+	}
+	return sum, writeFlag(p.FS, Recover, Promotion{Store: p.Store[:], Seq: pic.Seq(), Digest: sum.Digest[:]}) // p3
+}
+
+// undo removes flag and then file, never the other order. A full disk or a
+// cancelled context leaves the store as it was; after any other failure, or where
+// this one fails too, nobody knows what is durable.
+func (p *Promoter) undo(cause error) error {
+	err := remove(p.FS, Recover)
+	if err == nil {
+		err = remove(p.FS, Backup)
+	}
+	if err != nil {
+		return &Unsure{errors.Join(cause, err)}
+	}
+	if harmless(cause) {
+		return cause
+	}
+	return &Unsure{cause}
+}
+
+func harmless(err error) bool {
+	return errors.Is(err, fault.ErrNoSpace) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// enter takes p4: backup becomes the checkpoint of seq.
+func enter(fsys vfs.FS, seq batch.Seq) error {
+	if err := fsys.Rename(Backup, Name(seq)); err != nil {
+		return err
+	}
+	return fsys.SyncDir(wal.Dir)
+}
+
+// drop takes p5: what the store's Keep no longer asks for goes.
+func (p *Promoter) drop(ctx context.Context, floor Floor) (base batch.Seq, n int, err error) {
+	base, err = Base(p.FS, p.Store, floor, p.Known)
+	if err != nil || base == 0 {
+		return 0, 0, err
+	}
+	if err := p.Trim(ctx, base+1); err != nil {
+		return base, 0, err
+	}
+	if n, err = DropCheckpoints(p.FS, base); err != nil || n == 0 {
+		return base, n, err
+	}
+	return base, n, p.FS.SyncDir(wal.Dir)
+}
+
+// Enter takes p4 at opening.
+func Enter(fsys vfs.FS, seq batch.Seq) error { return enter(fsys, seq) }
+
+// Undo removes what a promotion leaves, at its end (p6) or where it is taken
+// back: the flag and then the file, never the other order, each made durable.
+func Undo(fsys vfs.FS) error {
+	if err := remove(fsys, Recover); err != nil {
+		return err
+	}
+	return remove(fsys, Backup)
+}
+
+// RaiseCut takes c2 and c3: what is to be cut, then the flag that raises it.
+// What an earlier opening left of both goes first.
+func RaiseCut(fsys vfs.FS, t Tail) error {
+	if err := DropCut(fsys); err != nil {
+		return err
+	}
+	if err := writeFlag(fsys, Truncate, t); err != nil {
+		return err
+	}
+	return writeFlag(fsys, TruncateFlag, raise{Store: t.Store})
+}
+
+// DropCut takes c5 and c6: the flag goes, then what it raised, each made durable.
+func DropCut(fsys vfs.FS) error {
+	if err := remove(fsys, TruncateFlag); err != nil {
+		return err
+	}
+	return remove(fsys, Truncate)
+}

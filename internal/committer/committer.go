@@ -1,0 +1,213 @@
+// Package committer brings requests into one order and makes them durable in
+// groups: sequence, validate, gather, append, sync, publish, answer.
+//
+// There is no goroutine of its own. Whoever commits while nobody writes becomes
+// the leader: it sequences what has gathered, appends it as one group, syncs once,
+// publishes one picture, wakes everybody with one signal and hands the lead to
+// one of those who came meanwhile. So a lone writer pays no hand-over, and many
+// writers share each sync.
+//
+// Two pictures are kept. The published one holds what is durable (or, where the
+// policy does not sync every group, what was appended): readers see it. The
+// pending one also holds what is sequenced and not yet written: writers validate
+// against it and retry on it, and whoever read it is answered only once what it
+// read is durable.
+//
+// The writer's place is the right to sequence. It is free unless a transaction
+// holds it (Take): then nothing else is sequenced until it commits or gives up.
+// The lock mu is never held across the log's work.
+//
+// Embedders do not need this package.
+package committer
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/vlogdb/vlog/internal/batch"
+	"github.com/vlogdb/vlog/internal/fault"
+	"github.com/vlogdb/vlog/internal/state"
+	"github.com/vlogdb/vlog/internal/txn"
+	"github.com/vlogdb/vlog/wal"
+)
+
+// Options of a committer. Log and Now are required.
+type Options struct {
+	Log      wal.Log
+	Now      func() time.Time
+	SyncEach bool // sync every group before it is published
+	// Wrote is called after each group that was published, with the bytes of its
+	// payloads, by whoever led it; nil is not called.
+	Wrote func(bytes int)
+}
+
+// Base is a picture that a transaction may begin with.
+type Base struct {
+	Picture *state.Picture
+	gen     uint64 // of the pending line it belongs to
+	pending bool   // not everything in it is durable yet
+}
+
+// Request is a transaction on its way into the log. The payload and what is
+// computed over it were made by the caller, outside every lock.
+type Request struct {
+	Base   Base
+	Reads  *txn.Reads   // nil: nothing to validate
+	Batch  *batch.Batch // nil: nothing to write, see addEmpty
+	Record batch.Record // of Batch
+}
+
+// Committer is the writer of one store. All methods may be called at once.
+type Committer struct {
+	opts      Options
+	published atomic.Pointer[state.Picture]
+	durable   atomic.Uint64 // last durable seq
+
+	mu      sync.Mutex // guards what follows
+	edit    *state.Edit
+	pending *state.Picture // what edit holds, frozen; nil where it has to be frozen again
+	last    batch.Seq      // last sequenced
+	chain   batch.Chain    // behind last
+	gen     uint64         // raised when pending batches are taken back
+	open    *round         // gathers now
+	leading bool
+	place   place
+	cause   error // first failure; ends writing
+	closed  bool
+	gather  gather
+
+	stats counters
+}
+
+// New returns a committer that goes on behind a durable picture.
+func New(p *state.Picture, opts Options) *Committer {
+	c := &Committer{opts: opts, edit: state.NewEdit(p), pending: p, last: p.Seq(), chain: p.Chain(), open: newRound()}
+	c.published.Store(p)
+	c.durable.Store(uint64(p.Seq()))
+	return c
+}
+
+// Published returns the picture that readers see.
+func (c *Committer) Published() *state.Picture { return c.published.Load() }
+
+// Durable returns the last durable seq.
+func (c *Committer) Durable() batch.Seq { return batch.Seq(c.durable.Load()) }
+
+// Latest returns the published picture as a base.
+func (c *Committer) Latest() Base {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Base{Picture: c.published.Load(), gen: c.gen}
+}
+
+// Pending returns the pending picture as a base.
+func (c *Committer) Pending() Base {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.baseLocked()
+}
+
+func (c *Committer) baseLocked() Base {
+	return Base{Picture: c.freezeLocked(), gen: c.gen, pending: true}
+}
+
+func (c *Committer) freezeLocked() *state.Picture {
+	if c.pending == nil {
+		c.pending = c.edit.Picture()
+	}
+	return c.pending
+}
+
+// Settle waits until everything in a base is durable; ErrConflict where it was
+// taken back instead, since what was read then never happened.
+func (c *Committer) Settle(ctx context.Context, b Base) error {
+	if !b.pending || c.settled(b) {
+		return nil
+	}
+	_, err := c.join(ctx, func() *waiter {
+		w := c.open.addEmpty(b.Picture.Seq())
+		w.req.Base = b
+		return w
+	})
+	return err
+}
+
+func (c *Committer) settled(b Base) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return b.gen == c.gen && c.published.Load().Seq() >= b.Picture.Seq()
+}
+
+// Err returns nil while the committer accepts writes, else why not.
+func (c *Committer) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.errLocked()
+}
+
+func (c *Committer) errLocked() error {
+	if c.closed {
+		return &fault.Error{Op: "write", Err: fault.ErrClosed}
+	}
+	if c.cause != nil {
+		return poisoned(c.cause)
+	}
+	return nil
+}
+
+func poisoned(cause error) error {
+	return &fault.Error{Op: "write", Err: fault.ErrPoisoned, Cause: cause}
+}
+
+// Poison ends writing: a failure elsewhere left unknown what is durable.
+func (c *Committer) Poison(cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cause == nil {
+		c.cause = cause
+	}
+}
+
+// Close refuses what comes from now on and waits until everything accepted before
+// is answered. Whoever holds the writer's place must give it up first, or
+// meanwhile. It does not close the log.
+func (c *Committer) Close() error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return &fault.Error{Op: "close", Err: fault.ErrClosed}
+	}
+	c.closed = true
+	c.place.refuse()
+	w := c.open.addEmpty(c.last)
+	first := c.leadLocked()
+	c.mu.Unlock()
+	if first {
+		c.lead()
+	}
+	_, err := c.wait(context.Background(), w)
+	return err
+}
+
+// counters are plain counts since New.
+type counters struct {
+	commits, groups, conflicts, syncs atomic.Uint64
+	bytes                             atomic.Uint64
+}
+
+// Stats counts what the committer did since New.
+type Stats struct {
+	Commits   uint64 // batches acknowledged
+	Groups    uint64 // appends
+	Syncs     uint64
+	Conflicts uint64 // requests refused because what they read had changed
+	Bytes     uint64 // of payloads appended
+}
+
+// Stats returns the counts so far.
+func (c *Committer) Stats() Stats {
+	s := &c.stats
+	return Stats{Commits: s.commits.Load(), Groups: s.groups.Load(), Syncs: s.syncs.Load(), Conflicts: s.conflicts.Load(), Bytes: s.bytes.Load()}
+}

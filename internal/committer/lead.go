@@ -1,0 +1,230 @@
+package committer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/vlogdb/vlog/internal/batch"
+	"github.com/vlogdb/vlog/internal/fault"
+	"github.com/vlogdb/vlog/internal/state"
+)
+
+// lead takes one round from the gathering to the answers, then hands the lead on.
+// The caller has the lead: leading is true, and no other goroutine is in here.
+func (c *Committer) lead() {
+	c.waitForMore()
+	r, group := c.begin()
+	wrote, err := c.write(r, group)
+	if err == nil && c.opts.Wrote != nil {
+		defer c.opts.Wrote(wrote)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.answerLocked(r, group, err)
+	c.passLocked()
+}
+
+// begin closes the open round: from now on requests gather in the next one. What
+// it returns is sequenced, in order of seq.
+func (c *Committer) begin() (*round, []*waiter) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.open
+	if !c.place.held {
+		c.sequenceLocked(r)
+	}
+	c.open = newRound()
+	c.gather.began(len(r.ready))
+	c.moveQueueLocked(r)
+	return r, r.ready
+}
+
+// moveQueueLocked takes what could not be sequenced along into the open round.
+func (c *Committer) moveQueueLocked(r *round) {
+	if len(r.queue) == 0 {
+		return
+	}
+	for _, w := range r.queue {
+		w.round = c.open
+	}
+	c.open.queue, c.open.sync = r.queue, r.sync
+	r.queue, r.sync = nil, false
+}
+
+// sequenceLocked validates, numbers and applies the round's queue. What conflicts
+// is answered at once, so that it can be tried again while the others are written.
+func (c *Committer) sequenceLocked(r *round) {
+	refused := false
+	for _, w := range r.queue {
+		if err := c.takeLocked(w); err != nil {
+			w.answered, w.err = true, err
+			refused = true
+			continue
+		}
+		r.ready = append(r.ready, w)
+	}
+	r.queue = nil
+	if len(r.ready) > 0 {
+		r.picture = c.freezeLocked()
+	}
+	r.wakeLocked(refused)
+}
+
+// wakeLocked wakes the round's waiters to see whether they were answered.
+func (r *round) wakeLocked(refused bool) {
+	if refused {
+		close(r.done)
+		r.done = make(chan struct{})
+	}
+}
+
+// takeLocked makes one request the next in order.
+func (c *Committer) takeLocked(w *waiter) error {
+	req := w.req
+	if c.cause != nil {
+		return poisoned(c.cause)
+	}
+	if req.Base.pending && req.Base.gen != c.gen {
+		c.stats.conflicts.Add(1)
+		return takenBack()
+	}
+	if !req.Reads.Empty() {
+		if err := req.Reads.Check(req.Base.Picture, c.freezeLocked()); err != nil {
+			c.stats.conflicts.Add(1)
+			return err
+		}
+	}
+	c.last++
+	w.seq = c.last
+	req.Record.Time = c.opts.Now().UnixNano()
+	c.chain = c.chain.Next(req.Record.Hash)
+	c.edit.Apply(req.Batch, state.Position{Seq: w.seq, Time: req.Record.Time, Chain: c.chain})
+	c.pending = nil
+	return nil
+}
+
+func takenBack() error {
+	return &fault.Error{Op: "commit", Err: fault.ErrConflict, Detail: "what it read was taken back after a failed write"}
+}
+
+// write appends a group and syncs it. Requests without a batch only wait.
+func (c *Committer) write(r *round, group []*waiter) (wrote int, err error) {
+	records := make([]batch.Record, 0, len(group))
+	for _, w := range group {
+		if w.req.Batch != nil {
+			records = append(records, w.req.Record)
+			wrote += len(w.req.Record.Payload)
+		}
+	}
+	ctx := context.Background() // an accepted write completes, whoever waits for it
+	if len(records) > 0 {
+		if err := c.append(ctx, firstSeq(group), records); err != nil {
+			return 0, err
+		}
+		c.stats.bytes.Add(uint64(wrote))
+	}
+	if !r.sync && (!c.opts.SyncEach || len(records) == 0) {
+		return wrote, nil
+	}
+	return wrote, c.sync(ctx)
+}
+
+func firstSeq(group []*waiter) batch.Seq {
+	for _, w := range group {
+		if w.req.Batch != nil {
+			return w.seq
+		}
+	}
+	return 0
+}
+
+func (c *Committer) append(ctx context.Context, first batch.Seq, records []batch.Record) error {
+	if _, err := c.opts.Log.Append(ctx, first-1, records); err != nil {
+		return err
+	}
+	c.stats.groups.Add(1)
+	c.stats.commits.Add(uint64(len(records)))
+	return nil
+}
+
+func (c *Committer) sync(ctx context.Context) error {
+	began := time.Now()
+	if err := c.opts.Log.Sync(ctx); err != nil {
+		return &syncError{err}
+	}
+	c.stats.syncs.Add(1)
+	c.gather.synced(time.Since(began))
+	return nil
+}
+
+// syncError marks a failure after the group was appended: it may be on disk.
+type syncError struct{ cause error }
+
+func (e *syncError) Error() string { return e.cause.Error() }
+func (e *syncError) Unwrap() error { return e.cause }
+
+// answerLocked publishes a group that was written, or takes back one that was
+// not, and wakes everybody who waits for it.
+func (c *Committer) answerLocked(r *round, group []*waiter, err error) {
+	if err == nil {
+		c.publishLocked(r)
+	} else {
+		err = c.failedLocked(err)
+	}
+	for _, w := range group {
+		w.answered, w.err = true, err
+		if b := w.req.Base; err == nil && w.req.Batch == nil && b.pending && b.gen != c.gen {
+			w.err = takenBack()
+		}
+	}
+	close(r.done)
+}
+
+func (c *Committer) publishLocked(r *round) {
+	if r.picture != nil {
+		c.published.Store(r.picture)
+	}
+	if c.opts.SyncEach || r.sync {
+		c.durable.Store(uint64(c.published.Load().Seq()))
+	}
+}
+
+// failedLocked decides what a failed group means. Where nothing was written, the
+// pending picture goes back to the published one and writing goes on. Everything
+// else ends writing: nobody knows what is on disk.
+func (c *Committer) failedLocked(err error) error {
+	clean := !isSync(err) && (errors.Is(err, fault.ErrNoSpace) || errors.Is(err, fault.ErrTooLarge)) && !errors.Is(err, fault.ErrAmbiguous)
+	answer := err
+	if !clean && c.cause == nil {
+		c.cause = err
+	}
+	if !clean && !errors.Is(err, fault.ErrAmbiguous) && !errors.Is(err, fault.ErrPoisoned) {
+		answer = &fault.Error{Op: "commit", Err: fault.ErrAmbiguous, Cause: err}
+	}
+	c.takeBackLocked(err, clean)
+	return answer
+}
+
+func isSync(err error) bool {
+	_, ok := errors.AsType[*syncError](err)
+	return ok
+}
+
+// takeBackLocked drops everything sequenced and not published. What was sequenced
+// behind the failed group was never handed to the log.
+func (c *Committer) takeBackLocked(cause error, clean bool) {
+	p := c.published.Load()
+	c.edit, c.pending, c.last, c.chain = state.NewEdit(p), p, p.Seq(), p.Chain()
+	c.gen++
+	r := c.open
+	err := poisoned(cause)
+	if clean {
+		err = cause
+	}
+	for _, w := range r.ready {
+		w.answered, w.err = true, err
+	}
+	r.ready, r.picture = nil, nil
+	r.wakeLocked(true)
+}

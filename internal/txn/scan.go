@@ -1,0 +1,169 @@
+package txn
+
+import (
+	"bytes"
+	"iter"
+
+	"github.com/tidwall/btree"
+
+	"github.com/vlogdb/vlog/internal/state"
+)
+
+// Ascend yields the entries in [from, to) as the transaction saw them when the
+// loop began, in key order; a nil to means to the end. The loop may change the
+// transaction. What was gone through counts as read, gaps included.
+func (t *Tx) Ascend(from, to []byte) iter.Seq[state.Entry] {
+	return t.scan(span{from, to}, false)
+}
+
+// Descend is Ascend from the end of the range.
+func (t *Tx) Descend(from, to []byte) iter.Seq[state.Entry] {
+	return t.scan(span{from, to}, true)
+}
+
+func (t *Tx) scan(s span, down bool) iter.Seq[state.Entry] {
+	return func(yield func(state.Entry) bool) {
+		seen := &tracker{reads: t.reads, span: s, down: down}
+		defer seen.done()
+		for e := range t.stack(s, down) {
+			seen.at = e.Key
+			if !yield(e) {
+				return
+			}
+		}
+		seen.all = true
+	}
+}
+
+// tracker notes how far a scan went.
+type tracker struct {
+	reads *Reads
+	span  span
+	down  bool
+	at    []byte // last key seen
+	all   bool
+}
+
+func (w *tracker) done() {
+	switch {
+	case w.reads == nil:
+	case w.all:
+		w.reads.span(w.span)
+	case w.at == nil:
+	case w.down:
+		w.reads.span(span{w.at, w.span.to})
+	default:
+		w.reads.span(span{w.span.from, next(w.at)})
+	}
+}
+
+// stack merges the base with every layer that changes something.
+func (t *Tx) stack(s span, down bool) iter.Seq[state.Entry] {
+	seq := t.base.Ascend(s.from, s.to)
+	if down {
+		seq = t.base.Descend(s.from, s.to)
+	}
+	for _, l := range t.layers {
+		if !l.empty() {
+			m := merge{below: seq, ranges: l.ranges, points: l.points.Copy(), span: s, down: down}
+			seq = m.run
+		}
+	}
+	return seq
+}
+
+// merge is one layer over what is below it. It keeps its own version of the
+// points, so that the loop may change the layer.
+type merge struct {
+	below  iter.Seq[state.Entry]
+	ranges []span
+	points *btree.Map[string, change]
+	span   span
+	down   bool
+}
+
+// run pushes what is below through and slips the points in where they belong.
+func (m merge) run(yield func(state.Entry) bool) {
+	c := m.cursor()
+	frozen := layer{ranges: m.ranges}
+	for e := range m.below {
+		if !c.before(e.Key, yield) {
+			return
+		}
+		if c.skips(e.Key) || frozen.covers(e.Key) {
+			continue
+		}
+		if !yield(e) {
+			return
+		}
+	}
+	c.before(nil, yield)
+}
+
+// cursor walks the points of a layer inside the span, in the direction of the scan.
+type cursor struct {
+	m  merge
+	it btree.MapIter[string, change]
+	ok bool
+}
+
+func (m merge) cursor() *cursor {
+	c := &cursor{m: m, it: m.points.Iter()}
+	switch {
+	case !m.down:
+		c.ok = c.it.Seek(string(m.span.from))
+	case m.span.to == nil:
+		c.ok = c.it.Last()
+	case c.it.Seek(string(m.span.to)):
+		c.ok = c.it.Prev()
+	default:
+		c.ok = c.it.Last()
+	}
+	return c
+}
+
+// inside says whether the cursor stands on a point of the span.
+func (c *cursor) inside() bool {
+	if !c.ok {
+		return false
+	}
+	key := []byte(c.it.Key())
+	if c.m.down {
+		return bytes.Compare(key, c.m.span.from) >= 0
+	}
+	return c.m.span.to == nil || bytes.Compare(key, c.m.span.to) < 0
+}
+
+func (c *cursor) step() {
+	if c.m.down {
+		c.ok = c.it.Prev()
+	} else {
+		c.ok = c.it.Next()
+	}
+}
+
+// before yields the points that come before key in the direction of the scan, or
+// all that are left for a nil key; false means that the loop has ended.
+func (c *cursor) before(key []byte, yield func(state.Entry) bool) bool {
+	for c.inside() && (key == nil || c.order(key) < 0) {
+		k, v := c.it.Key(), c.it.Value()
+		c.step()
+		if !v.del && !yield(state.Entry{Key: []byte(k), Value: v.value}) {
+			return false
+		}
+	}
+	return true
+}
+
+// order compares the point with key in the direction of the scan.
+func (c *cursor) order(key []byte) int {
+	n := bytes.Compare([]byte(c.it.Key()), key)
+	if c.m.down {
+		return -n
+	}
+	return n
+}
+
+// skips says whether the point stands on key, which then hides what is below; a
+// put is yielded in its place by the next before.
+func (c *cursor) skips(key []byte) bool { return c.inside() && c.order(key) == 0 }

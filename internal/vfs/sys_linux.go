@@ -1,0 +1,65 @@
+package vfs
+
+import (
+	"bytes"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// syncFile writes the content of f and the metadata needed to read it.
+func syncFile(f *os.File) error { return withFD(f, unix.Fdatasync) }
+
+// syncDir writes the entries of a directory.
+func syncDir(d *os.File) error { return withFD(d, unix.Fsync) }
+
+// lockFile takes the open file description lock: unlike the older kind it also
+// keeps two opens of one process apart, and survives the close of other files.
+func lockFile(f *os.File) error {
+	return withFD(f, func(fd int) error {
+		return lockError(retry(func() error {
+			return unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, flock(unix.F_WRLCK))
+		}))
+	})
+}
+
+// unlockFile lets the lock go.
+func unlockFile(f *os.File) error {
+	return withFD(f, func(fd int) error {
+		return retry(func() error { return unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, flock(unix.F_UNLCK)) })
+	})
+}
+
+// lockHeld asks who would stand in the way of the lock, without taking it; that
+// needs no right to write.
+func lockHeld(f *os.File) (bool, error) {
+	lock := flock(unix.F_WRLCK)
+	err := withFD(f, func(fd int) error {
+		return lockError(retry(func() error { return unix.FcntlFlock(uintptr(fd), unix.F_OFD_GETLK, lock) }))
+	})
+	return err == nil && lock.Type != unix.F_UNLCK, err
+}
+
+func flock(kind int16) *unix.Flock_t {
+	return &unix.Flock_t{Type: kind, Whence: io.SeekStart, Start: lockByte, Len: 1}
+}
+
+// networkFS names the network file system that d lies on; empty for a local one.
+func networkFS(d *os.File) (string, error) {
+	var st unix.Statfs_t
+	err := withFD(d, func(fd int) error {
+		return retry(func() error { return unix.Fstatfs(fd, &st) })
+	})
+	return networkName(uint32(st.Type)), err
+}
+
+// bootID returns the kernel's random name of this boot. It is the host's also
+// inside a container, and so is the page cache whose loss it stands for.
+func bootID() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "" // no /proc: unknown, which FS.Boot allows
+	}
+	return string(bytes.TrimSpace(id))
+}

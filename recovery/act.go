@@ -1,0 +1,175 @@
+package recovery
+
+import (
+	"errors"
+
+	"github.com/vlogdb/vlog/internal/batch"
+	"github.com/vlogdb/vlog/internal/checkpoint"
+	"github.com/vlogdb/vlog/wal"
+)
+
+// act ends what a crash interrupted, in the order of docs/CRASH.md, and returns
+// the sealed segments that are left.
+func (l *look) act(opts Options) ([]wal.Kept, error) {
+	if err := l.settle(); err != nil {
+		return nil, err
+	}
+	if err := l.cut(); err != nil {
+		return nil, err
+	}
+	kept, err := l.mend(opts.nanos())
+	if err != nil {
+		return nil, err
+	}
+	if l.move == moveEnter || l.move == moveFinish {
+		if kept, err = l.finish(kept, opts.nanos()); err != nil {
+			return nil, err
+		}
+	}
+	return kept, l.sweep()
+}
+
+// settle takes p4, or takes back what p1 to p3 left.
+func (l *look) settle() error {
+	switch l.move {
+	case moveEnter:
+		l.report.Promoted = l.flags.Promotion.Seq
+		return checkpoint.Enter(l.fs, l.flags.Promotion.Seq)
+	case moveUndo:
+		l.removed(checkpoint.Recover, l.flags.Recover)
+		l.removed(checkpoint.Backup, l.flags.Backup)
+		return checkpoint.Undo(l.fs)
+	}
+	return nil
+}
+
+func (l *look) removed(name string, was bool) {
+	if was {
+		l.report.Removed = append(l.report.Removed, name)
+	}
+}
+
+// finish takes p5 and p6 of a promotion that had reached p4.
+func (l *look) finish(kept []wal.Kept, now int64) ([]wal.Kept, error) {
+	l.report.Promoted = l.flags.Promotion.Seq
+	keep, err := checkpoint.KeepOf(l.base)
+	if err != nil {
+		return kept, err
+	}
+	base, err := checkpoint.Base(l.fs, l.store, checkpoint.Floor{Keep: keep, Last: l.base.Seq(), Now: now}, l.known)
+	if err != nil {
+		return kept, err
+	}
+	kept, err = l.drop(kept, base)
+	if err != nil {
+		return kept, err
+	}
+	return kept, checkpoint.Undo(l.fs)
+}
+
+// drop takes p5: segments that end at or below base and checkpoints below it.
+func (l *look) drop(kept []wal.Kept, base batch.Seq) ([]wal.Kept, error) {
+	if base == 0 {
+		return kept, nil
+	}
+	for len(kept) > 0 && kept[0].Last <= base {
+		if err := l.fs.Remove(wal.SegmentName(kept[0].First)); err != nil {
+			return kept, err
+		}
+		kept = kept[1:]
+	}
+	if _, err := checkpoint.DropCheckpoints(l.fs, base); err != nil {
+		return kept, err
+	}
+	return kept, l.fs.SyncDir(wal.Dir)
+}
+
+// cut takes c1 to c6.
+func (l *look) cut() error {
+	if l.report.Cut != nil {
+		seg := l.segments[len(l.segments)-1]
+		tail := newTail(l.fs, seg, l.report.Cut)
+		if err := tail.keep(); err != nil { // c1
+			return err
+		}
+		note := checkpoint.Tail{Store: l.store[:], Segment: seg.Header.First, Epoch: seg.Header.Epoch, Offset: seg.End, Digest: tail.digest[:]}
+		if err := checkpoint.RaiseCut(l.fs, note); err != nil { // c2, c3
+			return err
+		}
+		if err := wal.Cut(l.fs, seg); err != nil { // c4
+			return err
+		}
+	} else {
+		l.removed(checkpoint.TruncateFlag, l.flags.TruncateFlag)
+		l.removed(checkpoint.Truncate, l.flags.Truncate)
+	}
+	return checkpoint.DropCut(l.fs) // c5, c6
+}
+
+// mend takes c7: the last segment gets written again where nothing proves it
+// durable, and sealed; without a frame it goes.
+func (l *look) mend(now int64) ([]wal.Kept, error) {
+	kept := l.below
+	for _, seg := range l.segments {
+		k := wal.Kept{First: seg.Header.First, Last: seg.Last, Epoch: seg.Header.Epoch, Size: seg.Size}
+		if seg.Sealed {
+			kept = append(kept, k)
+			continue
+		}
+		if seg.Frames == 0 {
+			if err := wal.Discard(l.fs, seg); err != nil {
+				return nil, err
+			}
+			return kept, l.fs.SyncDir(wal.Dir)
+		}
+		from := seg.From(max(seg.Synced, l.floor))
+		if from > 0 {
+			l.report.Rewritten = seg.End - from
+		}
+		k, err := wal.Mend(l.fs, seg, from, now)
+		if err != nil {
+			return nil, err
+		}
+		kept = append(kept, k)
+	}
+	return kept, nil
+}
+
+// sweep removes what a crash left and nothing names: spares and the temporary
+// files of replacements.
+func (l *look) sweep() error {
+	dirty := map[string]bool{}
+	for _, f := range l.files {
+		if f.Class != ClassSpare && f.Class != ClassTemp {
+			continue
+		}
+		if err := l.fs.Remove(f.Path); err != nil {
+			return err
+		}
+		dirty[dirOf(f.Path)] = true
+		l.report.Removed = append(l.report.Removed, f.Path)
+	}
+	var err error
+	for _, dir := range []string{".", wal.Dir} {
+		if dirty[dir] {
+			err = errors.Join(err, l.fs.SyncDir(dir))
+		}
+	}
+	return err
+}
+
+func dirOf(path string) string {
+	if len(path) > len(wal.Dir) && path[:len(wal.Dir)+1] == wal.Dir+"/" {
+		return wal.Dir
+	}
+	return "."
+}
+
+// measure fills in what a cut would take, for a reader that changes nothing.
+func (l *look) measure() {
+	if l.report.Cut == nil {
+		return
+	}
+	tail := newTail(l.fs, l.segments[len(l.segments)-1], l.report.Cut)
+	l.report.Cut.Bytes = tail.seg.Size - tail.seg.End
+}

@@ -1,0 +1,389 @@
+package recovery
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/vlogdb/vlog/internal/batch"
+	"github.com/vlogdb/vlog/internal/checkpoint"
+	"github.com/vlogdb/vlog/internal/fault"
+	"github.com/vlogdb/vlog/internal/vfs"
+	"github.com/vlogdb/vlog/wal"
+)
+
+// Severities of a finding.
+const (
+	SeverityError   = "error"   // something that was acknowledged cannot be read, or is not as it was written
+	SeverityWarning = "warning" // something that the next opening repairs, or that is not ours
+)
+
+// Finding is one thing that checking found.
+type Finding struct {
+	Severity string
+	Kind     string // checksum, missing, chain, torn, foreign, incompatible, unknown, leftover, padding, io
+	File     string // inside the store
+	Offset   int64
+	Seq      uint64 // first batch concerned; 0: none
+	Detail   string // what was found
+	Affects  string // what is affected, in words
+}
+
+// CheckSummary counts what checking went through.
+type CheckSummary struct {
+	Segments, Checkpoints int
+	Batches               uint64 // good ones in the log
+	Bytes                 int64  // read
+	Errors, Warnings      int
+	Took                  time.Duration
+}
+
+// CheckOptions of a check. Now is required.
+type CheckOptions struct {
+	Progress func(done, total int64) // bytes; nil is not called
+	Now      func() time.Time
+}
+
+// Check reads every byte that counts of a store that nobody writes to, compares
+// checksums, chain and seals, and calls found for what is not as it should be. It
+// changes nothing. The error is for what stops the checking itself: no store, a
+// living writer, a store from the future.
+func Check(ctx context.Context, fsys vfs.FS, opts CheckOptions, found func(Finding)) (CheckSummary, error) {
+	c := &checker{ctx: ctx, fs: fsys, opts: opts, found: found, began: opts.Now()}
+	if err := c.run(); err != nil {
+		return c.sum, err
+	}
+	c.sum.Took = max(opts.Now().Sub(c.began), 0)
+	return c.sum, nil
+}
+
+type checker struct {
+	ctx   context.Context
+	fs    vfs.FS
+	opts  CheckOptions
+	found func(Finding)
+	began time.Time
+	sum   CheckSummary
+
+	store  wal.StoreID
+	files  []File
+	sizes  map[string]int64
+	total  int64
+	chains map[batch.Seq]batch.Chain // of good checkpoints
+	newest batch.Seq                 // good checkpoint
+	ended  batch.Seq                 // last good batch of the log
+	prev   *wal.Segment
+	batch  batch.Batch
+}
+
+func (c *checker) run() error {
+	format, err := ReadFormat(c.fs)
+	if errors.Is(err, fault.ErrNotFound) {
+		return &fault.Error{Op: "check", At: fault.Place{Path: c.fs.Path()}, Err: fault.ErrNotStore, Detail: "there is no " + FormatName}
+	}
+	if errors.Is(err, fault.ErrCorrupt) {
+		c.tell(Finding{SeverityError, "checksum", FormatName, 0, 0, err.Error(), "the whole store: its identity cannot be read"})
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if c.store, err = format.Store(); err != nil {
+		return err
+	}
+	if err := unheld(c.fs); err != nil {
+		return err
+	}
+	if err := c.list(); err != nil {
+		return err
+	}
+	for _, step := range []func() error{c.names, c.checkpoints, c.segments, c.bounds, c.tails} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *checker) tell(f Finding) {
+	if f.Severity == SeverityError {
+		c.sum.Errors++
+	} else {
+		c.sum.Warnings++
+	}
+	c.found(f)
+}
+
+// list learns names and sizes.
+func (c *checker) list() (err error) {
+	if c.files, err = walk(c.fs); err != nil {
+		return err
+	}
+	c.sizes, c.chains = map[string]int64{}, map[batch.Seq]batch.Chain{}
+	for _, f := range c.files {
+		switch f.Class {
+		case ClassSegment, ClassCheckpoint, ClassKept:
+			size, err := fileSize(c.fs, f.Path)
+			if err != nil {
+				return err
+			}
+			c.sizes[f.Path] = size
+			c.total += size
+		}
+	}
+	return nil
+}
+
+func fileSize(fsys vfs.FS, name string) (int64, error) {
+	f, err := fsys.Open(name, vfs.ReadOnly)
+	if err != nil {
+		return 0, err
+	}
+	st, err := f.Stat()
+	return st.Size, errors.Join(err, f.Close())
+}
+
+// read counts a file as read.
+func (c *checker) read(f File) error {
+	c.sum.Bytes += c.sizes[f.Path]
+	if c.opts.Progress != nil {
+		c.opts.Progress(c.sum.Bytes, c.total)
+	}
+	if c.ctx.Err() != nil {
+		return context.Cause(c.ctx)
+	}
+	return nil
+}
+
+// names tells of files that no rule names and of what a crash left.
+func (c *checker) names() error {
+	for _, f := range c.files {
+		switch f.Class {
+		case Unknown:
+			c.tell(Finding{SeverityWarning, "unknown", f.Path, 0, 0, "no rule names this file", "nothing; it is left alone"})
+		case ClassBackup, ClassFlag, ClassTemp, ClassSpare:
+			c.tell(Finding{SeverityWarning, "leftover", f.Path, 0, 0, "left by a stop in the middle", "nothing; the next opening removes it"})
+		}
+	}
+	return nil
+}
+
+// checkpoints reads every checkpoint whole, its entries too.
+func (c *checker) checkpoints() error {
+	for _, f := range c.files {
+		if f.Class != ClassCheckpoint {
+			continue
+		}
+		c.sum.Checkpoints++
+		seq, _ := checkpoint.ParseName(f.Base())
+		_, sum, err := checkpoint.Load(c.fs, f.Path, c.store)
+		if err == nil && sum.At.Seq != seq {
+			err = &fault.Error{Op: "check", Err: fault.ErrCorrupt, Detail: fmt.Sprintf("the checkpoint of %v under another name", sum.At.Seq)}
+		}
+		if err != nil {
+			if err := c.damage(f.Path, seq, err, "the checkpoint; opening needs an older one and the log above it"); err != nil {
+				return err
+			}
+		} else {
+			c.chains[seq], c.newest = sum.At.Chain, max(c.newest, seq)
+		}
+		if err := c.read(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// damage turns an error from reading a file into a finding; one that is not about
+// the file's content is returned.
+func (c *checker) damage(path string, seq batch.Seq, err error, affects string) error {
+	f := Finding{Severity: SeverityError, File: path, Seq: uint64(seq), Detail: err.Error(), Affects: affects}
+	if e, ok := errors.AsType[*fault.Error](err); ok {
+		f.Offset, f.Detail = e.At.Offset, e.Detail
+		if e.Cause != nil {
+			f.Detail = joinText(e.Detail, e.Cause.Error())
+		}
+		if e.At.Seq != 0 {
+			f.Seq = e.At.Seq
+		}
+	}
+	switch {
+	case errors.Is(err, fault.ErrForeign):
+		f.Kind = "foreign"
+	case errors.Is(err, fault.ErrIncompatible):
+		f.Kind = "incompatible"
+	case errors.Is(err, fault.ErrCorrupt):
+		f.Kind = "checksum"
+	case errors.Is(err, fault.ErrIO):
+		f.Kind = "io"
+	default:
+		return err
+	}
+	c.tell(f)
+	return nil
+}
+
+func joinText(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + ": " + b
+}
+
+// segments reads every segment whole and follows the chain through them.
+func (c *checker) segments() error {
+	var firsts []File
+	for _, f := range c.files {
+		if f.Class == ClassSegment {
+			firsts = append(firsts, f)
+		}
+	}
+	for i, f := range firsts {
+		next := batch.Seq(0)
+		if i+1 < len(firsts) {
+			next, _ = wal.ParseSegment(firsts[i+1].Base())
+		}
+		if err := c.segment(f, next); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// segment reads one segment; next is the first seq of the one behind it, or 0.
+func (c *checker) segment(f File, next batch.Seq) error {
+	c.sum.Segments++
+	first, _ := wal.ParseSegment(f.Base())
+	seg, err := wal.Scan(c.fs, f.Path, c.store, c.visit)
+	if err != nil {
+		c.prev = nil
+		return errors.Join(c.damage(f.Path, first, err, affected(first, next)), c.read(f))
+	}
+	c.linked(seg)
+	c.inside(seg, next)
+	c.sum.Batches += seg.Frames
+	c.ended = max(c.ended, seg.Last)
+	c.prev = seg
+	return c.read(f)
+}
+
+// visit checks that a batch is canonical, and that checkpoints were taken of this history.
+func (c *checker) visit(e wal.Entry, off int64) error {
+	if chain, ok := c.chains[e.Seq]; ok && chain != e.Chain {
+		c.tell(Finding{SeverityError, "chain", checkpoint.Name(e.Seq), 0, uint64(e.Seq), "its chain value is not that of the log", "log and checkpoint do not belong together"})
+	}
+	if e.Flags&batch.FlagRef != 0 {
+		return nil
+	}
+	if err := batch.Decode(&c.batch, e.Payload); err != nil {
+		return &fault.Error{Op: "check", At: fault.Place{Offset: off, Seq: uint64(e.Seq)}, Err: fault.KindOf(err), Detail: err.Error()}
+	}
+	return nil
+}
+
+// linked checks that a segment follows the one before it.
+func (c *checker) linked(seg *wal.Segment) {
+	if c.prev == nil {
+		return
+	}
+	switch {
+	case seg.Header.First != c.prev.Last+1 && c.prev.Last+1 > c.newest:
+		c.tell(Finding{SeverityError, "missing", wal.SegmentName(c.prev.Last + 1), 0, uint64(c.prev.Last + 1), "no segment holds these batches", affected(c.prev.Last+1, seg.Header.First)})
+	case seg.Header.First == c.prev.Last+1 && seg.Header.Chain != c.prev.ChainEnd:
+		c.tell(Finding{SeverityError, "chain", seg.Name, 0, uint64(seg.Header.First), "its chain value is not that of " + c.prev.Name, affected(seg.Header.First, 0)})
+	}
+}
+
+// inside tells what is wrong within a segment whose header is good.
+func (c *checker) inside(seg *wal.Segment, next batch.Seq) {
+	if seg.Stray != 0 {
+		c.tell(Finding{SeverityError, "padding", seg.Name, seg.Stray, 0, "padding is not zero", "no batch; the file was changed"})
+	}
+	if seg.Sealed {
+		c.behindSeal(seg)
+		return
+	}
+	want := seg.Last + 1
+	f := Finding{SeverityWarning, "torn", seg.Name, seg.Space(), uint64(want), "not sealed", "nothing that was acknowledged; the next opening finishes it"}
+	if seg.Bad != nil {
+		f.Offset, f.Detail = seg.Bad.Offset, seg.Bad.Why
+	}
+	if next != 0 || seg.Synced >= want || c.newest >= want {
+		f.Severity, f.Kind, f.Affects = SeverityError, "checksum", affected(want, next)
+	}
+	c.tell(f)
+}
+
+func (c *checker) behindSeal(seg *wal.Segment) {
+	if seg.End > seg.Size {
+		c.tell(Finding{SeverityError, "missing", seg.Name, seg.Size, 0, "the file ends inside its seal's sector", "no batch; the file was cut"})
+	}
+	if seg.End < seg.Size {
+		c.tell(Finding{SeverityWarning, "leftover", seg.Name, seg.End, 0, fmt.Sprintf("%d bytes behind the seal", seg.Size-seg.End), "nothing"})
+	}
+}
+
+// affected names the batches from a seq up to before another, 0 being open.
+func affected(from, before batch.Seq) string {
+	if before == 0 {
+		return fmt.Sprintf("batches from %v on", from)
+	}
+	if before <= from+1 {
+		return fmt.Sprintf("batch %v", from)
+	}
+	return fmt.Sprintf("batches %v to %v", from, before-1)
+}
+
+// bounds checks that the log is not shorter than LOCK and log/durable say, and
+// that it reaches down to a checkpoint.
+func (c *checker) bounds() error {
+	l := &look{fs: c.fs, store: c.store}
+	if err := l.bounds(false); err != nil {
+		return err
+	}
+	if end := max(c.ended, c.newest); l.floor > end && c.sum.Errors == 0 {
+		c.tell(Finding{SeverityError, "missing", wal.Dir, 0, uint64(end + 1), fmt.Sprintf("the log ends at %v, %s says that %v was durable", end, l.says, l.floor), affected(end+1, l.floor+1)})
+	}
+	return c.reaches()
+}
+
+// reaches checks that the log begins where the newest good checkpoint ends.
+func (c *checker) reaches() error {
+	for _, f := range c.files {
+		if f.Class != ClassSegment {
+			continue
+		}
+		first, _ := wal.ParseSegment(f.Base())
+		if first > c.newest+1 {
+			c.tell(Finding{SeverityError, "missing", wal.SegmentName(c.newest + 1), 0, uint64(c.newest + 1), "no segment and no checkpoint holds these batches", affected(c.newest+1, first)})
+		}
+		break
+	}
+	return nil
+}
+
+// tails checks that what is kept in error/ is what its name says.
+func (c *checker) tails() error {
+	for _, f := range c.files {
+		if f.Class != ClassKept {
+			continue
+		}
+		b, err := readSmall(c.fs, f.Path, maxKept)
+		if err != nil {
+			if err := c.damage(f.Path, 0, err, "a kept tail"); err != nil {
+				return err
+			}
+			continue
+		}
+		if d := tailDigest(b); !strings.HasSuffix(f.Base(), "-"+hex.EncodeToString(d[:tailName])) {
+			c.tell(Finding{SeverityWarning, "checksum", f.Path, 0, 0, "is not what its name says", "a kept tail; no batch"})
+		}
+		if err := c.read(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package recovery
+
+import (
+	"strings"
+
+	"github.com/vlogdb/vlog/internal/checkpoint"
+	"github.com/vlogdb/vlog/internal/vfs"
+	"github.com/vlogdb/vlog/wal"
+)
+
+// LockName is the file whose kernel lock the one writing process holds.
+const LockName = "LOCK"
+
+// Class is what a name in a store stands for.
+type Class uint8
+
+// The classes of names. Unknown is the zero value: a file that no rule of
+// docs/FORMAT.md names.
+const (
+	Unknown Class = iota
+	ClassFormat
+	ClassLock
+	ClassLogDir
+	ClassSegment
+	ClassSpare
+	ClassCheckpoint
+	ClassDurable
+	ClassBackup
+	ClassFlag
+	ClassErrorDir
+	ClassKept // a tail in error/
+	ClassTemp // left by a replacement that did not finish
+)
+
+// Classify says what a path inside a store stands for. It is the one place that
+// knows all names.
+func Classify(path string, dir bool) Class {
+	if dir {
+		return classifyDir(path)
+	}
+	if base, ok := strings.CutPrefix(path, checkpoint.ErrorDir+"/"); ok {
+		return classifyKept(base)
+	}
+	if base, ok := strings.CutPrefix(path, wal.Dir+"/"); ok {
+		return classifyLog(path, base)
+	}
+	switch {
+	case path == FormatName:
+		return ClassFormat
+	case path == LockName:
+		return ClassLock
+	case !strings.Contains(path, "/") && vfs.IsTemp(path):
+		return ClassTemp
+	}
+	return Unknown
+}
+
+func classifyDir(path string) Class {
+	switch path {
+	case wal.Dir:
+		return ClassLogDir
+	case checkpoint.ErrorDir:
+		return ClassErrorDir
+	}
+	return Unknown
+}
+
+func classifyKept(base string) Class {
+	if strings.Contains(base, "/") || !isKept(base) {
+		return Unknown
+	}
+	return ClassKept
+}
+
+func classifyLog(path, base string) Class {
+	switch path {
+	case wal.DurableName:
+		return ClassDurable
+	case checkpoint.Backup:
+		return ClassBackup
+	case checkpoint.Recover, checkpoint.Truncate, checkpoint.TruncateFlag:
+		return ClassFlag
+	}
+	if _, ok := wal.ParseSegment(base); ok {
+		return ClassSegment
+	}
+	if _, ok := checkpoint.ParseName(base); ok {
+		return ClassCheckpoint
+	}
+	if wal.ParseSpare(base) {
+		return ClassSpare
+	}
+	return Unknown
+}
+
+// File is one name found in a store.
+type File struct {
+	Path  string
+	Class Class
+}
+
+// Base returns the last element of the path.
+func (f File) Base() string { return f.Path[strings.LastIndexByte(f.Path, '/')+1:] }
+
+// Files lists every name in a store, directories it knows included, sorted by
+// name within each directory.
+func Files(fsys vfs.FS) ([]File, error) { return walk(fsys) }
+
+func walk(fsys vfs.FS) ([]File, error) {
+	var all []File
+	dirs := []string{"."}
+	for len(dirs) > 0 {
+		dir := dirs[0]
+		dirs = dirs[1:]
+		entries, err := fsys.ReadDir(dir)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			path := e.Name
+			if dir != "." {
+				path = dir + "/" + e.Name
+			}
+			class := Classify(path, e.Dir)
+			if !e.Dir && !e.Regular {
+				class = Unknown
+			}
+			all = append(all, File{path, class})
+			if e.Dir && class != Unknown {
+				dirs = append(dirs, path)
+			}
+		}
+	}
+	return all, nil
+}

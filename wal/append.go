@@ -1,0 +1,291 @@
+package wal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/vlogdb/vlog/internal/batch"
+	"github.com/vlogdb/vlog/internal/fault"
+	"github.com/vlogdb/vlog/internal/vfs"
+)
+
+// keepBuffer bounds what is kept between appends for building groups, in bytes.
+const keepBuffer = 8 << 20
+
+// Append implements Log. The group is one write at a sector boundary.
+func (l *Local) Append(ctx context.Context, after Seq, records []Record) (Seq, error) {
+	if err := l.take(ctx); err != nil {
+		return 0, err
+	}
+	defer l.give()
+	if after != l.after {
+		return 0, &fault.Error{Op: "append", At: fault.Place{Seq: uint64(l.after)}, Err: fault.ErrConflict, Detail: fmt.Sprintf("the log ends at %v, not at %v", l.after, after)}
+	}
+	if len(records) == 0 {
+		return after, nil
+	}
+	for i := range records {
+		if n := len(records[i].Payload); n > l.opts.MaxRecord {
+			return 0, batch.TooLarge("record", n, l.opts.MaxRecord)
+		}
+	}
+	return l.append(records)
+}
+
+func (l *Local) append(records []Record) (Seq, error) {
+	if err := l.room(records); err != nil {
+		return 0, err
+	}
+	a := l.active
+	g := group{after: l.after, chain: l.chain, synced: l.lastDurable(), records: records}
+	buf, chain := appendGroup(l.buf[:0], &g, a.salt, a.off)
+	if cap(buf) <= keepBuffer {
+		l.buf = buf
+	}
+	if _, err := a.f.WriteAt(buf, a.off); err != nil {
+		return 0, l.unwrite(err)
+	}
+	a.off += int64(len(buf))
+	a.size = max(a.size, a.off)
+	a.count += uint64(len(records))
+	a.dirty = true
+	l.after += Seq(len(records))
+	l.chain = chain
+	l.grew()
+	return l.after, nil
+}
+
+func (l *Local) lastDurable() Seq {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.durable
+}
+
+// grew tells Stats how long the active segment is now.
+func (l *Local) grew() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open.Last, l.open.Size = l.after, l.active.off
+}
+
+// unwrite takes back a group whose write failed: no frame of it may stay
+// readable, since its writers are told that nothing was written. Where the
+// segment cannot be shortened durably the log ends.
+func (l *Local) unwrite(cause error) error {
+	a := l.active
+	err := a.f.Truncate(a.off)
+	if err == nil {
+		a.size = a.off
+		err = a.f.Sync()
+	}
+	if err != nil {
+		all := errors.Join(cause, err)
+		l.fail(all)
+		return &fault.Error{Op: "append", At: fault.Place{Path: a.name, Offset: a.off}, Err: fault.ErrAmbiguous, Cause: all}
+	}
+	return cause
+}
+
+// room makes sure that there is an active segment with room for the group. Only
+// a group that begins a segment may exceed its size.
+func (l *Local) room(records []Record) error {
+	if l.active != nil && l.active.count > 0 && l.active.off+groupSize(records)+sealSize > l.opts.SegmentSize {
+		if err := l.finish(); err != nil {
+			return err
+		}
+	}
+	if l.active == nil {
+		return l.begin()
+	}
+	return nil
+}
+
+func groupSize(records []Record) int64 {
+	n := int64(chainSize)
+	for i := range records {
+		n += frameHead + alignUp(int64(len(records[i].Payload)), frameAlign)
+	}
+	return alignUp(n, sector)
+}
+
+// Sync implements Log. A failed sync ends the log: the system may have marked the
+// pages clean, so that another sync would report success for lost bytes.
+func (l *Local) Sync(ctx context.Context) error {
+	if err := l.take(ctx); err != nil {
+		return err
+	}
+	defer l.give()
+	return l.sync()
+}
+
+func (l *Local) sync() error {
+	if a := l.active; a != nil && a.dirty {
+		if err := a.f.Sync(); err != nil {
+			l.fail(err)
+			return &fault.Error{Op: "sync", At: fault.Place{Path: a.name, Seq: uint64(l.after)}, Err: fault.ErrAmbiguous, Cause: err}
+		}
+		a.dirty = false
+	}
+	return l.publish()
+}
+
+// publish lets readers and other processes see what is durable: first
+// log/durable, then the readers of this process, so that nobody is told about a
+// batch that a follower elsewhere may not see.
+func (l *Local) publish() error {
+	if l.lastDurable() == l.after {
+		return nil
+	}
+	if err := l.remark(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.durable, l.dchain = l.after, l.chain
+	l.wakeLocked()
+	return nil
+}
+
+// remark overwrites log/durable. Where that fails the file goes: without it
+// followers see less, but what it says must never be wrong.
+func (l *Local) remark() error {
+	if l.mark == nil {
+		return nil
+	}
+	err := l.writeMark()
+	if err == nil {
+		return nil
+	}
+	l.opts.Logger.Warn("log/durable could not be written and is removed", "cause", err)
+	err = errors.Join(err, l.mark.Close())
+	l.mark = nil
+	if e := l.fs.Remove(DurableName); e != nil {
+		err = errors.Join(err, e)
+		l.fail(err)
+		return &fault.Error{Op: "sync", At: fault.Place{Path: DurableName, Seq: uint64(l.after)}, Err: fault.ErrAmbiguous, Cause: err}
+	}
+	return nil
+}
+
+func (l *Local) writeMark() error {
+	d := Durable{Store: l.opts.Store, Boot: l.boot, Seq: l.after}
+	if l.active != nil {
+		d.Segment = l.active.head.First
+	}
+	_, err := l.mark.WriteAt(d.encode(), 0)
+	return err
+}
+
+// begin makes the segment for the next append: header first, then the name, each
+// durable before the next, so that a segment's name never stands for a torn header.
+func (l *Local) begin() error {
+	spare, err := l.pickSpare()
+	if err != nil {
+		return err
+	}
+	h := Header{Store: l.opts.Store, Epoch: l.opts.Rand(), First: l.after + 1, Chain: l.chain, Created: l.opts.Now()}
+	a := &active{f: spare.f, name: SegmentName(h.First), head: h, salt: h.salt(), off: HeaderSize, size: spare.size}
+	if err := writeHeader(a, h); err != nil {
+		return errors.Join(err, a.f.Close(), l.fs.Remove(spare.name))
+	}
+	if err := l.enter(spare.name, a.name); err != nil {
+		l.fail(err)
+		return errors.Join(err, a.f.Close())
+	}
+	l.active = a
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open = Kept{First: h.First, Last: h.First - 1, Epoch: h.Epoch, Size: HeaderSize}
+	return nil
+}
+
+func writeHeader(a *active, h Header) error {
+	if _, err := a.f.WriteAt(h.encode(), 0); err != nil {
+		return err
+	}
+	return a.f.Sync()
+}
+
+func (l *Local) enter(spare, name string) error {
+	if err := l.fs.Rename(spare, name); err != nil {
+		return err
+	}
+	return l.fs.SyncDir(Dir)
+}
+
+// finish ends the active segment: everything in it durable, then the seal, then
+// the seal durable. A seal proves what stands before it, so it never comes first.
+func (l *Local) finish() error {
+	if err := l.sync(); err != nil || l.active == nil {
+		return err
+	}
+	if l.active.count == 0 {
+		return l.abandon()
+	}
+	a := l.active
+	end, err := sealFile(a.f, &group{after: l.after, chain: l.chain, synced: l.after}, a.count, sealPlace{a.salt, a.off, l.opts.Now()})
+	if err != nil {
+		return l.unseal(err)
+	}
+	if err := a.f.Close(); err != nil {
+		l.fail(err)
+		return err
+	}
+	l.active = nil
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.kept = append(l.kept, Kept{First: a.head.First, Last: l.after, Epoch: a.head.Epoch, Size: end})
+	l.open = Kept{}
+	return nil
+}
+
+// Rotate seals the active segment, so that it can be trimmed as a whole.
+func (l *Local) Rotate(ctx context.Context) error {
+	if err := l.take(ctx); err != nil {
+		return err
+	}
+	defer l.give()
+	return l.finish()
+}
+
+// errSealSync marks a seal that was written but could not be synced.
+var errSealSync = errors.New("seal not synced")
+
+// sealFile writes the seal of a segment and syncs it; the file ends behind it.
+func sealFile(f vfs.File, g *group, count uint64, place sealPlace) (end int64, err error) {
+	buf := appendSeal(nil, g, count, place)
+	if _, err := f.WriteAt(buf, place.off); err != nil {
+		return 0, err
+	}
+	end = place.off + int64(len(buf))
+	if err := f.Truncate(end); err != nil {
+		return 0, err
+	}
+	if err := f.Sync(); err != nil {
+		return 0, errors.Join(errSealSync, err)
+	}
+	return end, nil
+}
+
+// unseal takes back a seal that could not be written.
+func (l *Local) unseal(cause error) error {
+	if errors.Is(cause, errSealSync) {
+		l.fail(cause)
+		return cause
+	}
+	return l.unwrite(cause)
+}
+
+// abandon removes an active segment without a frame.
+func (l *Local) abandon() error {
+	a := l.active
+	l.active = nil
+	l.mu.Lock()
+	l.open = Kept{}
+	l.mu.Unlock()
+	if err := errors.Join(a.f.Close(), l.fs.Remove(a.name)); err != nil {
+		return err
+	}
+	return l.fs.SyncDir(Dir)
+}

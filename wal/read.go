@@ -1,0 +1,154 @@
+package wal
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+
+	"github.com/vlogdb/vlog/internal/fault"
+	"github.com/vlogdb/vlog/internal/vfs"
+)
+
+// Read implements Log. What is durable when the loop begins is what it yields.
+func (l *Local) Read(ctx context.Context, from Seq) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		l.read(ctx, max(from, 1), yield)
+	}
+}
+
+// Follow implements Log.
+func (l *Local) Follow(ctx context.Context, from Seq) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		next := max(from, 1)
+		for {
+			more, ended := l.signal()
+			last, ok := l.read(ctx, next, yield)
+			if !ok {
+				return
+			}
+			next = max(next, last+1)
+			if ended != nil {
+				yield(Entry{}, ended)
+				return
+			}
+			select {
+			case <-more:
+			case <-ctx.Done():
+				yield(Entry{}, context.Cause(ctx))
+				return
+			}
+		}
+	}
+}
+
+// signal returns what tells of the next change, and why there will be none.
+func (l *Local) signal() (<-chan struct{}, error) {
+	ended := l.ended()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.more, ended
+}
+
+// view is the part of the log that one reader goes through.
+type view struct {
+	from, last Seq
+	first      Seq // kept by the log
+	segments   []Kept
+}
+
+// view lists the segments from a seq on and pins them against reuse.
+func (l *Local) view(from Seq) view {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	v := view{from: from, last: l.durable, first: l.firstLocked()}
+	all := slices.Clone(l.kept)
+	if l.open.First != 0 {
+		all = append(all, l.open)
+	}
+	for _, k := range all {
+		if k.Last >= from && k.First <= v.last {
+			v.segments = append(v.segments, k)
+			l.readers[k.Epoch]++
+		}
+	}
+	return v
+}
+
+func (l *Local) unpin(v view) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, k := range v.segments {
+		if l.readers[k.Epoch]--; l.readers[k.Epoch] == 0 {
+			delete(l.readers, k.Epoch)
+		}
+	}
+}
+
+// read yields what is durable from a seq on and returns how far that was; ok is
+// false where the loop has ended.
+func (l *Local) read(ctx context.Context, from Seq, yield func(Entry, error) bool) (last Seq, ok bool) {
+	v := l.view(from)
+	defer l.unpin(v)
+	if v.from <= v.last && v.from < v.first {
+		yield(Entry{}, compacted(v.from, v.first))
+		return 0, false
+	}
+	for _, k := range v.segments {
+		ok, err := l.readSegment(ctx, k, v, yield)
+		if !ok {
+			return 0, false
+		}
+		if err != nil {
+			yield(Entry{}, l.late(err, v.from))
+			return 0, false
+		}
+	}
+	return v.last, true
+}
+
+// late turns the absence of a segment that was trimmed meanwhile into its name.
+func (l *Local) late(err error, from Seq) error {
+	if !errors.Is(err, fault.ErrNotFound) {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return compacted(from, l.firstLocked())
+}
+
+// readSegment yields the entries of one segment that v wants; ok is false where
+// the loop was broken off.
+func (l *Local) readSegment(ctx context.Context, k Kept, v view, yield func(Entry, error) bool) (ok bool, err error) {
+	name := SegmentName(k.First)
+	f, err := l.fs.Open(name, vfs.ReadOnly)
+	if err != nil {
+		return true, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	r, err := newReader(f, name, l.opts.Store)
+	if err != nil {
+		return true, err
+	}
+	for last := min(k.Last, v.last); r.next <= last; {
+		if ctx.Err() != nil {
+			return true, context.Cause(ctx)
+		}
+		if err := r.must(); err != nil {
+			return true, err
+		}
+		if r.frame.seq >= v.from && !yield(r.entry(), nil) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// must is step where a frame is known to stand.
+func (r *reader) must() error {
+	ok, err := r.step()
+	if err == nil && !ok {
+		err = r.wrap(damage(r.why), r.badAt)
+	}
+	return err
+}

@@ -1,0 +1,384 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/vlogdb/vlog/internal/batch"
+	"github.com/vlogdb/vlog/internal/fault"
+	"github.com/vlogdb/vlog/internal/vfs"
+)
+
+// Segment is what reading a segment found.
+type Segment struct {
+	Name     string // path inside the store
+	Header   Header
+	Size     int64  // of the file
+	End      int64  // behind the last good frame, or behind the seal
+	Frames   uint64 // good ones
+	Last     Seq    // of the last good frame; Header.First-1 where there is none
+	LastTime int64
+	ChainEnd Chain // behind the last good frame
+	Synced   Seq   // every batch up to here was durable, as headers and seal say
+	Sealed   bool
+	Bad      *Bad  // where the frames stop checking out; nil at a clean end
+	Stray    int64 // offset of the first padding that is not zero; 0 where all is
+	groups   []groupMark
+}
+
+// groupMark is where a group begins that no frame behind it proves durable.
+type groupMark struct {
+	first Seq
+	off   int64
+}
+
+// From returns the offset of the group that holds the first frame behind proven,
+// or 0 where every frame is proven.
+func (s *Segment) From(proven Seq) int64 {
+	if proven >= s.Last {
+		return 0
+	}
+	off := int64(HeaderSize)
+	for _, g := range s.groups {
+		if g.first <= proven+1 {
+			off = g.off
+		}
+	}
+	return off
+}
+
+// Bad is a place where a frame of this segment should stand and none checks out,
+// although headers of its epoch stand there or behind it.
+type Bad struct {
+	Offset int64
+	Want   Seq // the seq that should stand there
+	Why    string
+}
+
+// Space returns the offset at which another group or the seal would stand.
+func (s *Segment) Space() int64 { return alignUp(s.End, sector) }
+
+// Visit is called with each good frame in order; off is where its header stands.
+type Visit func(e Entry, off int64) error
+
+// ReadHeader reads and checks the header of a segment: ErrForeign where it
+// belongs to another store, ErrCorrupt where it is damaged or the file was
+// renamed, ErrIncompatible where it comes from the future.
+func ReadHeader(fsys vfs.FS, name string, store StoreID) (Header, error) {
+	f, err := fsys.Open(name, vfs.ReadOnly)
+	if err != nil {
+		return Header{}, err
+	}
+	r, err := newReader(f, name, store)
+	return r.header, errors.Join(err, f.Close())
+}
+
+// Scan reads a whole segment and calls visit, which may be nil, for each good
+// frame. Damage and torn tails are told in the result; the error is for what
+// stops reading: the header, the disk, a frame of the future, visit's own error.
+func Scan(fsys vfs.FS, name string, store StoreID, visit Visit) (*Segment, error) {
+	f, err := fsys.Open(name, vfs.ReadOnly)
+	if err != nil {
+		return nil, err
+	}
+	seg, err := scanFile(f, name, store, visit)
+	return seg, errors.Join(err, f.Close())
+}
+
+func scanFile(f vfs.File, name string, store StoreID, visit Visit) (*Segment, error) {
+	r, err := newReader(f, name, store)
+	if err != nil {
+		return nil, err
+	}
+	seg := &Segment{Name: name, Header: r.header, Size: r.win.size, End: HeaderSize, Last: r.header.First - 1, ChainEnd: r.header.Chain}
+	for {
+		more, err := r.step()
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			break
+		}
+		seg.took(r)
+		if r.frame.kind == kindSeal {
+			return seg, nil
+		}
+		if visit != nil {
+			if err := visit(r.entry(), r.off); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return seg, seg.lookBehind(r)
+}
+
+// took adds the frame that r stands on.
+func (s *Segment) took(r *reader) {
+	s.End, s.Stray = r.pos, r.stray
+	if r.frame.kind == kindSeal {
+		s.Sealed = true
+		s.Synced = max(s.Synced, r.frame.seq)
+		return
+	}
+	s.Frames++
+	s.Last, s.LastTime, s.ChainEnd = r.frame.seq, r.frame.time, r.chain
+	s.Synced = max(s.Synced, r.frame.synced)
+	if r.frame.opens() {
+		s.mark(r)
+	}
+}
+
+// mark notes a group and forgets those that are proven by now, but for the last
+// of them, which may reach beyond what is proven.
+func (s *Segment) mark(r *reader) {
+	n := 0
+	for n+1 < len(s.groups) && s.groups[n+1].first <= s.Synced {
+		n++
+	}
+	s.groups = append(s.groups[n:], groupMark{r.frame.seq, r.off})
+}
+
+// lookBehind looks for headers of this epoch from where r stopped: none means
+// that the log simply ends here. Good headers tell what was durable, also where
+// their payloads are gone.
+func (s *Segment) lookBehind(r *reader) error {
+	found := false
+	err := r.headers(alignUp(r.pos, frameAlign), func(f *frame) {
+		found = true
+		s.Synced = max(s.Synced, f.synced)
+		if f.kind == kindSeal {
+			s.Synced = max(s.Synced, f.seq)
+		}
+	})
+	if found {
+		s.Bad = &Bad{Offset: r.badAt, Want: r.next, Why: r.why}
+	}
+	return err
+}
+
+// reader walks the frames of one segment.
+type reader struct {
+	name   string
+	win    window
+	header Header
+	salt   salt
+
+	pos   int64 // behind the last good frame
+	next  Seq   // that should come
+	chain Chain // before next
+	count uint64
+
+	frame   frame // the last good one
+	off     int64 // of its header
+	payload []byte
+
+	badAt int64 // where a frame was missed, and why
+	why   string
+	stray int64 // first padding byte that is not zero
+}
+
+func newReader(f vfs.File, name string, store StoreID) (*reader, error) {
+	r := &reader{name: name}
+	st, err := f.Stat()
+	if err != nil {
+		return r, err
+	}
+	r.win = window{r: f, size: st.Size}
+	b, err := r.win.at(0, HeaderSize)
+	if err != nil {
+		return r, r.wrap(err, 0)
+	}
+	if r.header, err = decodeHeader(b); err != nil {
+		return r, r.wrap(err, 0)
+	}
+	r.salt = r.header.salt()
+	r.pos, r.next, r.chain = HeaderSize, r.header.First, r.header.Chain
+	return r, r.belongs(store)
+}
+
+// belongs checks that the segment is of this store and has its own name.
+func (r *reader) belongs(store StoreID) error {
+	if r.header.Store != store {
+		return r.wrap(&fault.Error{Err: fault.ErrForeign, Detail: fmt.Sprintf("segment of store %x", r.header.Store)}, 0)
+	}
+	if want := SegmentName(r.header.First); want != r.name {
+		return r.wrap(damage(fmt.Sprintf("the segment that belongs at %s", want)), 0)
+	}
+	return nil
+}
+
+// wrap says where: path and offset.
+func (r *reader) wrap(err error, off int64) error {
+	e, ok := err.(*fault.Error)
+	if !ok {
+		return &fault.Error{Op: "read", At: fault.Place{Path: r.name, Offset: off, Seq: uint64(r.next)}, Err: fault.ErrIO, Cause: err}
+	}
+	at := *e
+	at.At.Path = r.name
+	if at.At.Offset == 0 {
+		at.At.Offset = off
+	}
+	if at.Op == "" {
+		at.Op = "read segment"
+	}
+	return &at
+}
+
+// entry returns the frame that r stands on.
+func (r *reader) entry() Entry {
+	return Entry{Seq: r.frame.seq, Time: r.frame.time, Flags: batch.Flags(r.frame.flags & flagsRecord), Chain: r.chain, Payload: r.payload}
+}
+
+// step goes to the next frame. It returns false where none checks out; why and
+// badAt then say what was missed.
+func (r *reader) step() (bool, error) {
+	f, off, ok, err := r.find()
+	if err != nil || !ok {
+		r.badAt, r.why = alignUp(r.pos, frameAlign), "no frame"
+		return false, err
+	}
+	if err := f.known(); err != nil {
+		return false, r.wrap(err, off)
+	}
+	if why := r.misfit(&f, off); why != "" {
+		r.badAt, r.why = off, why
+		return false, nil
+	}
+	body, err := r.win.at(off+f.head(), int64(f.length))
+	if err != nil {
+		return false, r.wrap(err, off)
+	}
+	if batch.Sum(body) != f.sum {
+		r.badAt, r.why = off, "payload does not match its checksum"
+		return false, nil
+	}
+	return r.take(f, off, body)
+}
+
+// find looks for the next header: in the same group at the next multiple of 8,
+// else at the next sector.
+func (r *reader) find() (f frame, off int64, ok bool, err error) {
+	b, err := r.win.at(r.pos, sector+openHead)
+	if err != nil {
+		return f, 0, false, r.wrap(err, r.pos)
+	}
+	inGroup, atSector := alignUp(r.pos, frameAlign), alignUp(r.pos, sector)
+	if f, ok = r.headerIn(b, inGroup); ok && !f.opens() && r.count > 0 {
+		return f, inGroup, true, nil
+	}
+	f, ok = r.headerIn(b, atSector)
+	return f, atSector, ok && f.opens(), nil
+}
+
+// headerIn decodes the header at off, b being what follows r.pos, and looks at
+// the padding before it.
+func (r *reader) headerIn(b []byte, off int64) (frame, bool) {
+	gap := min(off-r.pos, int64(len(b)))
+	f, ok := decodeFrame(b[gap:], r.salt, off)
+	if ok {
+		r.pad(b[:gap], r.pos)
+	}
+	return f, ok
+}
+
+// pad notes the first padding byte that is not zero; off is where b stands.
+func (r *reader) pad(b []byte, off int64) {
+	for i := range b {
+		if b[i] != 0 && r.stray == 0 {
+			r.stray = off + int64(i)
+		}
+	}
+}
+
+// misfit says why a good header does not belong here; empty where it does.
+func (r *reader) misfit(f *frame, off int64) string {
+	switch {
+	case uint64(f.length) > uint64(r.win.size-off-f.head()):
+		return fmt.Sprintf("payload of %d bytes runs over the end of the file", f.length)
+	case f.kind == kindBatch && f.seq != r.next:
+		return fmt.Sprintf("frame of %v", f.seq)
+	case f.kind == kindSeal && (f.seq != r.next-1 || f.length != sealBody):
+		return fmt.Sprintf("seal of %v", f.seq)
+	case f.opens() && f.chain != r.chain:
+		return "chain value does not match"
+	}
+	return ""
+}
+
+// take makes f the frame that r stands on.
+func (r *reader) take(f frame, off int64, body []byte) (bool, error) {
+	if f.kind == kindSeal {
+		if !r.sealFits(body) {
+			r.badAt, r.why = off, "seal does not match the frames"
+			return false, nil
+		}
+	} else {
+		hash, err := payloadHash(batch.Flags(f.flags&flagsRecord), body)
+		if err != nil {
+			return false, r.wrap(err, off)
+		}
+		r.chain = r.chain.Next(hash)
+		r.next++
+		r.count++
+	}
+	r.frame, r.off, r.payload, r.pos = f, off, body, f.end(off)
+	if f.kind == kindSeal {
+		return r.behindSeal()
+	}
+	return true, nil
+}
+
+// behindSeal goes to the end of the seal's sector.
+func (r *reader) behindSeal() (bool, error) {
+	end := alignUp(r.pos, sector)
+	b, err := r.win.at(r.pos, end-r.pos)
+	if err != nil {
+		return false, r.wrap(err, r.pos)
+	}
+	r.pad(b, r.pos)
+	r.pos = end
+	return true, nil
+}
+
+func (r *reader) sealFits(body []byte) bool {
+	want := sealPayload(r.count, r.chain)
+	return string(want) == string(body)
+}
+
+// payloadHash returns what a payload adds to the chain: its own hash, or that of
+// the batch object which it refers to.
+func payloadHash(flags batch.Flags, payload []byte) (batch.Digest, error) {
+	if flags&batch.FlagRef == 0 {
+		return batch.Hash(payload), nil
+	}
+	ref, err := batch.DecodeRef(payload)
+	return ref.Digest, err
+}
+
+// headers calls found for every good header of this segment from off on.
+func (r *reader) headers(off int64, found func(*frame)) error {
+	for off < r.win.size {
+		b, err := r.win.at(off, windowSize)
+		if err != nil {
+			return r.wrap(err, off)
+		}
+		last := int64(len(b)) - openHead
+		if off+int64(len(b)) == r.win.size {
+			last = int64(len(b)) - frameHead
+		}
+		i := int64(0)
+		for ; i <= last; i += frameAlign {
+			if b[i] != 'v' || b[i+1] != 'F' {
+				continue
+			}
+			if f, ok := decodeFrame(b[i:], r.salt, off+i); ok {
+				found(&f)
+			}
+		}
+		if off+int64(len(b)) == r.win.size {
+			return nil
+		}
+		off += i
+	}
+	return nil
+}

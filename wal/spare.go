@@ -1,0 +1,198 @@
+package wal
+
+import (
+	"context"
+	"errors"
+
+	"github.com/vlogdb/vlog/internal/fault"
+	"github.com/vlogdb/vlog/internal/vfs"
+)
+
+// fillStep is how much of a spare is written between two looks at the context.
+const fillStep = 256 << 10
+
+// spare is an open file on its way to become a segment.
+type spare struct {
+	f    vfs.File
+	name string
+	size int64
+}
+
+// pickSpare opens a file made ahead, or a new empty one.
+func (l *Local) pickSpare() (s spare, err error) {
+	l.mu.Lock()
+	n := len(l.spares)
+	if n > 0 {
+		s.name = l.spares[n-1]
+		l.spares = l.spares[:n-1]
+	}
+	l.mu.Unlock()
+	if s.name == "" {
+		s.name = l.nextSpare()
+		s.f, err = l.fs.Open(s.name, vfs.CreateNew)
+		return s, err
+	}
+	if s.f, err = l.fs.Open(s.name, vfs.ReadWrite); err != nil {
+		return s, err
+	}
+	st, err := s.f.Stat()
+	if err != nil {
+		return s, errors.Join(err, s.f.Close())
+	}
+	s.size = st.Size
+	return s, nil
+}
+
+func (l *Local) nextSpare() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.spareN++
+	return SpareName(l.spareN)
+}
+
+// WantsSpare reports whether Prepare has something to do.
+func (l *Local) WantsSpare() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.closed && l.failed == nil && len(l.spares) < l.opts.Spares
+}
+
+// Prepare makes one file ahead of its use: written with zeros and synced, so that
+// later syncs change no metadata. It may run beside everything else; it stops with the context and then leaves nothing. pause, which may be
+// nil, is called between steps, so that the caller sets the pace.
+func (l *Local) Prepare(ctx context.Context, pause func(context.Context)) error {
+	if err := l.keepUp(ctx); err != nil {
+		return err
+	}
+	defer func() { <-l.upkeep }()
+	if !l.WantsSpare() {
+		return nil
+	}
+	name := l.nextSpare()
+	f, err := l.fs.Open(name, vfs.CreateNew)
+	if err != nil {
+		return err
+	}
+	err = fillZeros(ctx, f, l.opts.SegmentSize, pause)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, l.fs.Remove(name))
+	}
+	if err := l.fs.SyncDir(Dir); err != nil {
+		l.fail(err)
+		return err
+	}
+	l.addSpare(name)
+	return nil
+}
+
+// keepUp waits for the right to trim or prepare; the caller gives it back.
+func (l *Local) keepUp(ctx context.Context) error {
+	select {
+	case l.upkeep <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	err := l.ended()
+	if err != nil {
+		<-l.upkeep
+	}
+	return err
+}
+
+func fillZeros(ctx context.Context, f vfs.File, size int64, pause func(context.Context)) error {
+	zeros := make([]byte, fillStep)
+	for off := int64(0); off < size; off += fillStep {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if _, err := f.WriteAt(zeros[:min(fillStep, size-off)], off); err != nil {
+			return err
+		}
+		if pause != nil {
+			pause(ctx)
+		}
+	}
+	return f.Sync()
+}
+
+func (l *Local) addSpare(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.spares = append(l.spares, name)
+}
+
+// Trim implements Log: segments whose last seq is below before go, oldest first;
+// some are kept as spares. The directory is synced last.
+func (l *Local) Trim(ctx context.Context, before Seq) error {
+	if err := l.keepUp(ctx); err != nil {
+		return err
+	}
+	defer func() { <-l.upkeep }()
+	gone := l.cut(before)
+	for _, k := range gone {
+		if err := l.retire(k); err != nil {
+			return err
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	return l.fs.SyncDir(Dir)
+}
+
+// cut takes the segments that go off the list, so that no new reader finds them.
+func (l *Local) cut(before Seq) []Kept {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for n < len(l.kept) && l.kept[n].Last < before {
+		n++
+	}
+	gone := l.kept[:n:n]
+	l.kept = l.kept[n:]
+	return gone
+}
+
+// retire removes one segment or keeps its file for reuse.
+func (l *Local) retire(k Kept) error {
+	name := SegmentName(k.First)
+	if !l.reusable(k) {
+		return l.fs.Remove(name)
+	}
+	if n, err := l.links(name); err != nil || n != 1 {
+		return errors.Join(err, l.fs.Remove(name))
+	}
+	spare := l.nextSpare()
+	if err := l.fs.Rename(name, spare); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.spares = append(l.spares, spare)
+	return nil
+}
+
+// reusable says whether a file may be written again: of full size, wanted, and
+// read by nobody in this process (readers elsewhere notice the other epoch).
+func (l *Local) reusable(k Kept) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	full := k.Size <= l.opts.SegmentSize && k.Size > l.opts.SegmentSize*3/4
+	return full && len(l.spares) < l.opts.Spares && l.readers[k.Epoch] == 0
+}
+
+// links counts the names of a file: with a second one it belongs to somebody
+// else too, a backup perhaps, and must not be written.
+func (l *Local) links(name string) (int, error) {
+	f, err := l.fs.Open(name, vfs.ReadOnly)
+	if err != nil {
+		return 0, err
+	}
+	st, err := f.Stat()
+	return st.Links, errors.Join(err, f.Close())
+}
+
+// compacted is the error of a reader that comes too late.
+func compacted(from, first Seq) error {
+	return &fault.Error{Op: "read log", At: fault.Place{Seq: uint64(from)}, Err: fault.ErrCompacted, Detail: "the log begins at " + first.String()}
+}

@@ -1,0 +1,51 @@
+package wal
+
+import (
+	"errors"
+	"io"
+
+	"github.com/vlogdb/vlog/internal/fault"
+)
+
+// windowSize is how much of a segment is read at once, in bytes.
+const windowSize = 1 << 20
+
+// window reads a file of a known size forwards through one buffer.
+type window struct {
+	r    io.ReaderAt
+	size int64
+	base int64 // file offset of buf[0]
+	buf  []byte
+}
+
+// at returns n bytes at off, or fewer where the file ends before. They are valid
+// until the next call. A failed read is an error, never an end of file.
+func (w *window) at(off int64, n int64) ([]byte, error) {
+	if off >= w.size {
+		return nil, nil
+	}
+	n = min(n, w.size-off)
+	if off < w.base || off+n > w.base+int64(len(w.buf)) {
+		if err := w.fill(off, max(n, windowSize)); err != nil {
+			return nil, err
+		}
+	}
+	return w.buf[off-w.base:][:n:n], nil
+}
+
+func (w *window) fill(off, n int64) error {
+	n = min(n, w.size-off)
+	if int64(cap(w.buf)) < n {
+		w.buf = make([]byte, n)
+	}
+	w.base, w.buf = off, w.buf[:n]
+	got, err := w.r.ReadAt(w.buf, off)
+	if int64(got) == n {
+		return nil
+	}
+	w.buf = w.buf[:0]
+	if err == nil || errors.Is(err, io.EOF) {
+		return &fault.Error{Op: "read", At: fault.Place{Offset: off + int64(got)}, Err: fault.ErrCorrupt, Detail: "the file became shorter while it was read"}
+	}
+	return err
+}
