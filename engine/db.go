@@ -37,6 +37,7 @@ func newScope(c *core, tenant string) Scope {
 // core is what all scopes and transactions of a DB share.
 type core struct {
 	store     *recovery.Store
+	path      string
 	opts      Options
 	committer *committer.Committer          // nil where read-only
 	view      atomic.Pointer[state.Picture] // what a read-only DB shows
@@ -87,7 +88,7 @@ func (s Scope) picture() *state.Picture {
 // ended returns ErrClosed once the DB was closed.
 func (c *core) ended(op string) error {
 	if c.closed.Load() {
-		return &fault.Error{Op: op, At: fault.Place{Path: c.store.FS.Path()}, Err: fault.ErrClosed}
+		return &fault.Error{Op: op, At: fault.Place{Path: c.path}, Err: fault.ErrClosed}
 	}
 	return nil
 }
@@ -98,7 +99,7 @@ func (c *core) writable(op string) error {
 		return err
 	}
 	if c.committer == nil {
-		return &fault.Error{Op: op, At: fault.Place{Path: c.store.FS.Path()}, Err: fault.ErrReadOnly}
+		return &fault.Error{Op: op, At: fault.Place{Path: c.path}, Err: fault.ErrReadOnly}
 	}
 	return nil
 }
@@ -128,7 +129,7 @@ func (db *DB) Close() error {
 	c := db.core
 	if c.closed.Swap(true) {
 		<-c.done
-		return &fault.Error{Op: "close", At: fault.Place{Path: c.store.FS.Path()}, Err: fault.ErrClosed}
+		return &fault.Error{Op: "close", At: fault.Place{Path: c.path}, Err: fault.ErrClosed}
 	}
 	defer close(c.done)
 	if c.committer == nil {

@@ -123,7 +123,7 @@ func addSize(fsys vfs.FS, path string, sum *int64) error {
 }
 
 // Path returns the directory of the store as it was given, or "InMemory".
-func (db *DB) Path() string { return db.core.store.FS.Path() }
+func (db *DB) Path() string { return db.core.path }
 
 // ID returns the store's UUID.
 func (db *DB) ID() string { return db.core.store.Format.UUID }

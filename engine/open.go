@@ -58,7 +58,11 @@ func OpenMemory(ctx context.Context, opts Options) (*DB, error) {
 	if opts.SegmentSize == 0 {
 		opts.SegmentSize = memorySegment
 	}
-	return OpenFS(ctx, vfs.NewMem(vfs.MemOptions{}), opts)
+	db, err := OpenFS(ctx, vfs.NewMem(vfs.MemOptions{}), opts)
+	if err == nil {
+		db.core.path = "InMemory"
+	}
+	return db, err
 }
 
 // OpenFS opens the store at the root of a file system and closes that with the
@@ -94,7 +98,7 @@ func openFS(ctx context.Context, fsys vfs.FS, opts Options) (*DB, error) {
 }
 
 func newDB(store *recovery.Store, opts Options) *DB {
-	c := &core{store: store, opts: opts, gate: semaphore.NewWeighted(gateAll), txs: map[*txCore]struct{}{}, done: make(chan struct{})}
+	c := &core{store: store, opts: opts, path: store.FS.Path(), gate: semaphore.NewWeighted(gateAll), txs: map[*txCore]struct{}{}, done: make(chan struct{})}
 	c.view.Store(store.Picture)
 	c.writer = writerID(store)
 	last, _ := store.Picture.Counter(c.writer)

@@ -11,6 +11,9 @@ import (
 // act ends what a crash interrupted, in the order of docs/CRASH.md, and returns
 // the sealed segments that are left.
 func (l *look) act(opts Options) ([]wal.Kept, error) {
+	if err := l.names(); err != nil {
+		return nil, err
+	}
 	if err := l.settle(); err != nil {
 		return nil, err
 	}
@@ -27,6 +30,15 @@ func (l *look) act(opts Options) ([]wal.Kept, error) {
 		}
 	}
 	return kept, l.sweep()
+}
+
+// names makes durable what was read of the directories: after a kill a name may
+// be seen that a power cut would still take, and nothing may be built on it.
+func (l *look) names() error {
+	if err := l.fs.SyncDir(wal.Dir); err != nil {
+		return err
+	}
+	return l.fs.SyncDir(".")
 }
 
 // settle takes p4, or takes back what p1 to p3 left.
@@ -110,10 +122,12 @@ func (l *look) cut() error {
 // durable, and sealed; without a frame it goes.
 func (l *look) mend(now int64) ([]wal.Kept, error) {
 	kept := l.below
-	for _, seg := range l.segments {
-		k := wal.Kept{First: seg.Header.First, Last: seg.Last, Epoch: seg.Header.Epoch, Size: seg.Size}
+	for i, seg := range l.segments {
 		if seg.Sealed {
-			kept = append(kept, k)
+			if err := l.reseal(seg, i == len(l.segments)-1); err != nil {
+				return nil, err
+			}
+			kept = append(kept, wal.Kept{First: seg.Header.First, Last: seg.Last, Epoch: seg.Header.Epoch, Size: seg.End})
 			continue
 		}
 		if seg.Frames == 0 {
@@ -133,6 +147,17 @@ func (l *look) mend(now int64) ([]wal.Kept, error) {
 		kept = append(kept, k)
 	}
 	return kept, nil
+}
+
+// reseal makes sure of the seal of the newest segment before another segment
+// comes behind it: the seal proves that the frames are durable, but nothing yet
+// proves that of the seal, unless LOCK tells of a clean close. It also ends a file
+// behind its seal where a crash lost the shortening.
+func (l *look) reseal(seg *wal.Segment, newest bool) error {
+	if seg.Size == seg.End && (!newest || l.closed == seg.Last) {
+		return nil
+	}
+	return wal.Reseal(l.fs, seg)
 }
 
 // sweep removes what a crash left and nothing names: spares and the temporary

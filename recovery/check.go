@@ -318,9 +318,6 @@ func (c *checker) inside(seg *wal.Segment, next batch.Seq) {
 }
 
 func (c *checker) behindSeal(seg *wal.Segment) {
-	if seg.End > seg.Size {
-		c.tell(Finding{SeverityError, "missing", seg.Name, seg.Size, 0, "the file ends inside its seal's sector", "no batch; the file was cut"})
-	}
 	if seg.End < seg.Size {
 		c.tell(Finding{SeverityWarning, "leftover", seg.Name, seg.End, 0, fmt.Sprintf("%d bytes behind the seal", seg.Size-seg.End), "nothing"})
 	}

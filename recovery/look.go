@@ -25,6 +25,7 @@ type look struct {
 
 	floor  batch.Seq // what LOCK and log/durable prove to be there
 	says   string    // which of the two
+	closed batch.Seq // where a clean close ended the log; 0: there was none
 	limit  batch.Seq // read-only: show nothing above; 0: no limit
 	header checkpoint.Header
 	base   *state.Picture // of the checkpoint that was loaded
@@ -84,7 +85,7 @@ func (l *look) bounds(readOnly bool) error {
 		return err
 	}
 	if c := note.Closed; c != nil && string(note.Store) == string(l.store[:]) {
-		l.floor, l.says = c.Seq, LockName
+		l.floor, l.says, l.closed = c.Seq, LockName, c.Seq
 	}
 	d, ok, err := wal.ReadDurable(l.fs, l.store)
 	if err != nil || !ok {

@@ -25,7 +25,7 @@ type Options struct {
 // Defaults of a local log, in bytes.
 const (
 	DefaultSegmentSize = 32 << 20
-	minSegmentSize     = 4 << 10
+	minSegmentSize     = 2 << 10
 	maxGroup           = 4 << 20
 )
 

@@ -48,6 +48,19 @@ func Mend(fsys vfs.FS, seg *Segment, from, now int64) (Kept, error) {
 	return kept, errors.Join(err, f.Close())
 }
 
+// Reseal writes the seal of a segment again, ends the file behind it and syncs.
+func Reseal(fsys vfs.FS, seg *Segment) error {
+	f, err := fsys.Open(seg.Name, vfs.ReadWrite)
+	if err != nil {
+		return err
+	}
+	err = f.Truncate(seg.End)
+	if err == nil {
+		err = rewrite(f, seg, seg.End-sealSize)
+	}
+	return errors.Join(err, f.Close())
+}
+
 // rewrite writes [from, end) again in steps of the window, padded to the sector.
 func rewrite(f vfs.File, seg *Segment, from int64) error {
 	from = from / sector * sector

@@ -308,8 +308,8 @@ func (r *reader) misfit(f *frame, off int64) string {
 // take makes f the frame that r stands on.
 func (r *reader) take(f frame, off int64, body []byte) (bool, error) {
 	if f.kind == kindSeal {
-		if !r.sealFits(body) {
-			r.badAt, r.why = off, "seal does not match the frames"
+		if !r.sealFits(body) || alignUp(f.end(off), sector) > r.win.size {
+			r.badAt, r.why = off, "seal is not whole or does not match the frames"
 			return false, nil
 		}
 	} else {

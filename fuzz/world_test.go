@@ -1,0 +1,152 @@
+package fuzz
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/vlogdb/vlog/engine"
+	"github.com/vlogdb/vlog/internal/vfs"
+)
+
+// fixed is the time of every test: so that equal disks are equal to the byte.
+var fixed = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// numbers returns a deterministic source that differs by seed.
+func numbers(seed uint64) func() uint64 {
+	return func() uint64 {
+		seed += 0x9e3779b97f4a7c15
+		z := (seed ^ seed>>30) * 0xbf58476d1ce4e5b9
+		z = (z ^ z>>27) * 0x94d049bb133111eb
+		return z ^ z>>31
+	}
+}
+
+// small are options under which little work does everything: tiny segments, no
+// goroutines of the engine's own, nothing random.
+func small(seed uint64) engine.Options {
+	return engine.Options{SegmentSize: 2 << 10, CheckpointAfter: -1, Clock: func() time.Time { return fixed }, Random: numbers(seed)}
+}
+
+// content is the plain model of a store: tenant/key → value.
+type content map[string]string
+
+// history is the content after each batch: history[seq].
+type history []content
+
+// world is a store under test with what it promised.
+type world struct {
+	db    *engine.DB
+	hist  history // hist[n] is what the store holds after batch n
+	acked int     // batches answered with nil
+	asked int     // batches that may be there
+}
+
+func newWorld() *world { return &world{hist: history{{}}} }
+
+// change is one write of the workload.
+type change struct {
+	tenant, key, value string
+	del                bool
+	rangeTo            string
+}
+
+// commit runs one transaction and keeps the model in step.
+func (w *world) commit(ctx context.Context, changes ...change) error {
+	next := maps.Clone(w.hist[w.acked])
+	w.hist = append(w.hist[:w.acked+1], next)
+	w.asked = w.acked + 1
+	err := w.db.Update(ctx, func(_ context.Context, tx *engine.Tx) error {
+		for _, c := range changes {
+			if err := c.apply(tx, next); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		w.acked++
+	}
+	return err
+}
+
+func (c change) apply(tx *engine.Tx, next content) error {
+	tx, err := tx.Tenant(c.tenant)
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.rangeTo != "":
+		for k := range next {
+			if k >= c.tenant+"/"+c.key && k < c.tenant+"/"+c.rangeTo {
+				delete(next, k)
+			}
+		}
+		return tx.DeleteRange(engine.Range{From: []byte(c.key), To: []byte(c.rangeTo)})
+	case c.del:
+		delete(next, c.tenant+"/"+c.key)
+		return tx.Delete([]byte(c.key))
+	}
+	next[c.tenant+"/"+c.key] = c.value
+	return tx.Put([]byte(c.key), []byte(c.value))
+}
+
+// contentOf reads everything a store holds.
+func contentOf(ctx context.Context, db *engine.DB) (content, error) {
+	all := content{}
+	for tenant, err := range db.Tenants(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		s, err := db.Tenant(tenant)
+		if err != nil {
+			return nil, err
+		}
+		for e, err := range s.Scan(ctx, engine.Range{}) {
+			if err != nil {
+				return nil, err
+			}
+			all[tenant+"/"+string(e.Key)] = string(e.Value)
+		}
+	}
+	return all, nil
+}
+
+// seedOf makes an opening's random numbers a function of the disk it opens.
+func seedOf(img *vfs.Image) uint64 {
+	h := img.Hash()
+	return binary.LittleEndian.Uint64(h[:])
+}
+
+// promise is what a disk must still hold.
+type promise struct {
+	hist         history
+	acked, asked int
+}
+
+func (w *world) promise() promise { return promise{w.hist, w.acked, w.asked} }
+
+// after returns the promise once batch seq was seen and one more is asked for.
+func (p promise) after(seq int) promise {
+	next := maps.Clone(p.hist[seq])
+	next["main/after"] = "crash"
+	return promise{append(p.hist[:seq+1:seq+1], next), seq, seq + 1}
+}
+
+// kept checks that a store holds exactly some batch the promise allows.
+func (p promise) kept(ctx context.Context, db *engine.DB) (seq int, err error) {
+	seq = int(db.Report().Last)
+	if seq < p.acked || seq > p.asked {
+		return seq, fmt.Errorf("the store ends at #%d: acknowledged #%d, asked for #%d", seq, p.acked, p.asked)
+	}
+	got, err := contentOf(ctx, db)
+	if err != nil {
+		return seq, err
+	}
+	if want := p.hist[seq]; !maps.Equal(got, want) {
+		return seq, fmt.Errorf("after #%d the store holds %d keys, the model %d", seq, len(got), len(want))
+	}
+	return seq, nil
+}
