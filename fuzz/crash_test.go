@@ -208,9 +208,9 @@ func cleanStore(ctx context.Context, mem *vfs.Mem) error {
 
 // workload is the store's life in small: every kind of change, rotation, two
 // checkpoints, dropped segments, clean closes. step is called between its parts.
-func workload(ctx context.Context, w *world, mem *vfs.Mem) error {
+func workload(ctx context.Context, w *world, fs func() vfs.FS) error {
 	open := func() (err error) {
-		w.db, err = engine.OpenFS(ctx, mem.Reopen(), small(uint64(100+w.acked)))
+		w.db, err = engine.OpenFS(ctx, fs(), small(uint64(100+w.acked)))
 		return err
 	}
 	if err := open(); err != nil {
@@ -264,7 +264,7 @@ func TestCrashEverywhere(t *testing.T) {
 	mem := vfs.NewMem(vfs.MemOptions{Track: true})
 	w := newWorld()
 	mem.OnOp(func(op vfs.Op) { x.crash(mem.Snapshot(), w.promise(), 0, op.String()) })
-	if err := workload(ctx, w, mem); err != nil {
+	if err := workload(ctx, w, func() vfs.FS { return mem.Reopen() }); err != nil {
 		t.Fatal(err)
 	}
 	mem.OnOp(nil)
