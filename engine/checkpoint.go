@@ -93,7 +93,8 @@ func (c *core) rotateFailed(err error) error {
 
 // wrote is told of every group that was published.
 func (c *core) wrote(bytes int) {
-	if c.opts.background() && c.logged.Add(int64(bytes)) >= c.opts.CheckpointAfter || c.opts.background() && c.store.Log.WantsSpare() {
+	logged := c.logged.Add(int64(bytes))
+	if c.opts.background() && (logged >= c.opts.CheckpointAfter || c.store.Log.WantsSpare()) {
 		select {
 		case c.kick <- struct{}{}:
 		default:
@@ -111,18 +112,18 @@ func (c *core) keeper() {
 			return
 		}
 		if c.store.Log.WantsSpare() {
-			c.background("prepare a log file", c.store.Log.Prepare(c.life, c.breathe))
+			c.tell("prepare a log file", c.store.Log.Prepare(c.life, c.breathe))
 		}
 		if c.logged.Load() >= c.opts.CheckpointAfter {
 			_, err := c.checkpoint(c.life, c.pace())
-			c.background("checkpoint", err)
+			c.tell("checkpoint", err)
 		}
 	}
 }
 
-// background logs what failed where nobody waits for an answer. The next attempt
+// tell logs what failed where nobody waits for an answer. The next attempt
 // comes with the next write.
-func (c *core) background(what string, err error) {
+func (c *core) tell(what string, err error) {
 	if err != nil && c.life.Err() == nil {
 		c.opts.Logger.Error("background work failed", "what", what, "cause", err)
 	}
@@ -158,7 +159,7 @@ func (c *core) syncer() {
 	for c.life.Err() == nil {
 		sleep(c.life, every)
 		if c.committer.Durable() < c.committer.Published().Seq() {
-			c.background("sync", c.committer.Sync(context.WithoutCancel(c.life)))
+			c.tell("sync", c.committer.Sync(context.WithoutCancel(c.life)))
 		}
 	}
 }

@@ -58,6 +58,7 @@ func OpenMemory(ctx context.Context, opts Options) (*DB, error) {
 	if opts.SegmentSize == 0 {
 		opts.SegmentSize = memorySegment
 	}
+	opts.inMemory = true
 	db, err := OpenFS(ctx, vfs.NewMem(vfs.MemOptions{}), opts)
 	if err == nil {
 		db.core.path = "InMemory"

@@ -44,6 +44,8 @@ type Options struct {
 	Clock func() time.Time
 	// Random gives epochs and ids; nil is crypto/rand.
 	Random func() uint64
+
+	inMemory bool // there is no disk to prepare files on
 }
 
 // SyncPolicy says when commits become durable.
@@ -110,6 +112,7 @@ const (
 	defaultCheckpointAfter = 64 << 20
 	defaultCheckpointRate  = 128 << 20
 	spares                 = 1
+	growAhead              = 1 << 20
 )
 
 func (o Options) withDefaults() Options {
@@ -150,8 +153,8 @@ func (o *Options) background() bool { return o.CheckpointAfter > 0 }
 func (o *Options) recovery() recovery.Options {
 	r := recovery.Options{ReadOnly: o.ReadOnly, MustExist: o.MustExist, MustNotExist: o.MustNotExist, Documentation: o.Documentation,
 		SegmentSize: o.SegmentSize, MaxBatch: o.MaxBatch, Rand: o.Random, Now: o.Clock, Logger: o.Logger}
-	if o.background() {
-		r.Spares = spares
+	if o.background() && !o.inMemory {
+		r.Spares, r.Grow = spares, growAhead
 	}
 	return r
 }

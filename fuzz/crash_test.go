@@ -15,16 +15,16 @@ import (
 	"github.com/vlogdb/vlog/internal/vfs"
 )
 
-// long makes the searches of this package far wider; it takes an hour.
+// long makes the searches of this package far wider; it takes many minutes.
 var long = flag.Bool("long", false, "search far and wide")
 
 // bounds are how many images are taken of one crash point under one model, by how
 // often the disk was crashed before. What they leave out is counted and printed.
 func bounds() []int {
 	if *long {
-		return []int{1 << 20, 8, 2}
+		return []int{1 << 20, 4}
 	}
-	return []int{200, 2}
+	return []int{100, 2}
 }
 
 // explorer opens every disk that a crash may leave, and crashes again after every

@@ -40,20 +40,50 @@ func (l *Local) append(records []Record) (Seq, error) {
 	a := l.active
 	g := group{after: l.after, chain: l.chain, synced: l.lastDurable(), records: records}
 	buf, chain := appendGroup(l.buf[:0], &g, a.salt, a.off)
-	if cap(buf) <= keepBuffer {
-		l.buf = buf
-	}
-	if _, err := a.f.WriteAt(buf, a.off); err != nil {
-		return 0, l.unwrite(err)
+	if err := l.write(buf); err != nil {
+		return 0, err
 	}
 	a.off += int64(len(buf))
-	a.size = max(a.size, a.off)
 	a.count += uint64(len(records))
 	a.dirty = true
 	l.after += Seq(len(records))
 	l.chain = chain
 	l.grew()
 	return l.after, nil
+}
+
+// write puts a group at the end of the active segment. Where that makes the file
+// longer, zeros are written ahead with it, so that most syncs change no metadata;
+// where there is no room for them, the group goes alone.
+func (l *Local) write(buf []byte) error {
+	a := l.active
+	end := a.off + int64(len(buf))
+	if ahead := l.ahead(end); ahead > 0 {
+		_, err := a.f.WriteAt(append(buf, make([]byte, ahead)...), a.off)
+		if err == nil {
+			a.size = end + ahead
+			return nil
+		}
+		if err := l.unwrite(err); !errors.Is(err, fault.ErrNoSpace) || errors.Is(err, fault.ErrAmbiguous) {
+			return err
+		}
+	}
+	if cap(buf) <= keepBuffer {
+		l.buf = buf
+	}
+	if _, err := a.f.WriteAt(buf, a.off); err != nil {
+		return l.unwrite(err)
+	}
+	a.size = max(a.size, end)
+	return nil
+}
+
+// ahead returns how many zeros belong behind a group that ends at end.
+func (l *Local) ahead(end int64) int64 {
+	if end <= l.active.size {
+		return 0
+	}
+	return max(min(l.opts.Grow, l.opts.SegmentSize-end), 0)
 }
 
 func (l *Local) lastDurable() Seq {

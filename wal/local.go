@@ -17,6 +17,7 @@ type Options struct {
 	SegmentSize int64         // bytes at which a segment is finished
 	MaxRecord   int           // bytes of one payload
 	Spares      int           // files kept ahead or for reuse; 0 keeps none
+	Grow        int64         // bytes of zeros written ahead of the end of a file that was not prepared
 	Rand        func() uint64 // epochs
 	Now         func() int64  // nanoseconds since 1970, for headers only
 	Logger      *slog.Logger  // nil is silent

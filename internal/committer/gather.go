@@ -26,6 +26,7 @@ type gather struct {
 
 // synced takes the length of one sync into the mean.
 func (g *gather) synced(d time.Duration) {
+	d = max(d, 0) // a clock may go back
 	mean := g.mean.Load()
 	if mean == 0 {
 		g.mean.Store(int64(d))

@@ -3,7 +3,6 @@ package committer
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/vlogdb/vlog/internal/batch"
 	"github.com/vlogdb/vlog/internal/fault"
@@ -149,12 +148,12 @@ func (c *Committer) append(ctx context.Context, first batch.Seq, records []batch
 }
 
 func (c *Committer) sync(ctx context.Context) error {
-	began := time.Now()
+	began := c.opts.Now()
 	if err := c.opts.Log.Sync(ctx); err != nil {
 		return &syncError{err}
 	}
 	c.stats.syncs.Add(1)
-	c.gather.synced(time.Since(began))
+	c.gather.synced(c.opts.Now().Sub(began))
 	return nil
 }
 

@@ -3,9 +3,11 @@ package state
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/tidwall/btree"
@@ -15,22 +17,18 @@ import (
 
 const million = 1_000_000
 
-// record i of a benchmark: a 16-byte key, random or in order, in the main tenant.
-func benchKey(i uint64, random bool) []byte {
-	key := batch.AppendPrefix(make([]byte, 0, 18), batch.KV, batch.Main)
-	if random {
-		h := i * 0x9e3779b97f4a7c15
-		h ^= h >> 29
-		key = binary.BigEndian.AppendUint64(key, h*0xbf58476d1ce4e5b9)
-		return binary.BigEndian.AppendUint64(key, i)
-	}
-	return append(key, []byte("user:0000")...)[:len(key)+16-7][:0:0]
-}
-
-func benchKeys(n int) [][]byte {
+// benchKeys returns 16-byte keys in the main tenant, in random order or ascending.
+func benchKeys(n int, random bool) [][]byte {
 	keys := make([][]byte, n)
 	for i := range keys {
-		keys[i] = benchKey(uint64(i), true)
+		key := batch.AppendPrefix(make([]byte, 0, 18), batch.KV, batch.Main)
+		h := uint64(i) * 0x9e3779b97f4a7c15
+		if random {
+			key = binary.BigEndian.AppendUint64(key, (h^h>>29)*0xbf58476d1ce4e5b9)
+			keys[i] = binary.BigEndian.AppendUint64(key, h)
+		} else {
+			keys[i] = fmt.Appendf(key, "user:%011d", i)
+		}
 	}
 	return keys
 }
@@ -71,7 +69,7 @@ func heap(make func() any) (int, any) {
 func perm(n int) []int { return rand.New(rand.NewPCG(1, 2)).Perm(n) }
 
 func BenchmarkGet(b *testing.B) {
-	keys := benchKeys(million)
+	keys := benchKeys(million, true)
 	order := perm(million)
 	random := inserted(keys, 1000)
 	get := func(p *Picture) func(*testing.B) {
@@ -116,7 +114,7 @@ func tidwall(keys [][]byte) *btree.Map[string, []byte] {
 
 // BenchmarkScan reports entries per second; a byte of each value is looked at.
 func BenchmarkScan(b *testing.B) {
-	keys := benchKeys(million)
+	keys := benchKeys(million, true)
 	random := inserted(keys, 1000)
 	scan := func(p *Picture) func(*testing.B) {
 		return func(b *testing.B) {
@@ -141,29 +139,139 @@ func BenchmarkScan(b *testing.B) {
 	})
 }
 
-// BenchmarkOverwrite puts values to keys that are there: one batch, one version.
-func BenchmarkOverwrite(b *testing.B) {
-	keys := benchKeys(million)
-	base := inserted(keys, 1000)
-	order := perm(million)
-	for _, size := range []int{1, 64, 1000} {
-		b.Run(map[int]string{1: "1", 64: "64", 1000: "1000"}[size], func(b *testing.B) {
-			e, at := NewEdit(base), 0
-			bt := &batch.Batch{Writer: batch.Writer{1}, Counter: 1 << 20}
-			for b.Loop() {
-				bt.Ops = bt.Ops[:0]
-				for range size {
-					bt.Ops = append(bt.Ops, batch.Op{Kind: batch.Put, Key: keys[order[at%million]], Value: benchValue})
-					at++
-				}
-				b.StopTimer()
-				slices.SortFunc(bt.Ops, func(x, y batch.Op) int { return bytes.Compare(x.Key, y.Key) })
-				b.StartTimer()
-				bt.Counter++
-				e.Apply(bt, Position{Seq: batch.Seq(bt.Counter)})
-				e.Picture()
+// puts returns batches of puts of these keys.
+func puts(keys [][]byte, size int) []*batch.Batch {
+	var all []*batch.Batch
+	for len(keys) > 0 {
+		n := min(size, len(keys))
+		b := &batch.Batch{Writer: batch.Writer{1}}
+		for _, k := range keys[:n] {
+			b.Ops = append(b.Ops, batch.Op{Kind: batch.Put, Key: k, Value: benchValue})
+		}
+		slices.SortFunc(b.Ops, func(x, y batch.Op) int { return bytes.Compare(x.Key, y.Key) })
+		all = append(all, b)
+		keys = keys[n:]
+	}
+	return all
+}
+
+// runPuts applies batches over and over, each version starting where the last one
+// ended; begin is asked for a new base when all were applied.
+func runPuts(b *testing.B, batches []*batch.Batch, again bool, base *Picture) {
+	e, at, seq := NewEdit(base), 0, base.Seq()
+	for b.Loop() {
+		if at == len(batches) {
+			at = 0
+			if !again {
+				e = NewEdit(base)
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*size), "ns/put")
+		}
+		seq++
+		batches[at].Counter = uint64(seq)
+		e.Apply(batches[at], Position{Seq: seq})
+		e.Picture()
+		at++
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(batches[0].Ops)), "ns/put")
+	b.ReportMetric(float64(e.now.bytes)/float64(e.now.alive), "arena/live")
+}
+
+func shuffled(keys [][]byte) [][]byte {
+	all := make([][]byte, len(keys))
+	for i, j := range perm(len(keys)) {
+		all[i] = keys[j]
+	}
+	return all
+}
+
+// BenchmarkOverwrite puts to keys that are there; every batch makes a version.
+func BenchmarkOverwrite(b *testing.B) {
+	keys := benchKeys(million, true)
+	base := inserted(keys, 1000)
+	keys = shuffled(keys)
+	for _, size := range []int{1, 64, 1000} {
+		batches := puts(keys, size)
+		b.Run(strconv.Itoa(size), func(b *testing.B) { runPuts(b, batches, true, base) })
+	}
+}
+
+// BenchmarkInsert puts a million new keys to half a million; every batch makes a
+// version.
+func BenchmarkInsert(b *testing.B) {
+	keys := shuffled(benchKeys(million, true))
+	base := inserted(keys[:million/2], 1000)
+	for _, size := range []int{1, 64, 1000} {
+		batches := puts(keys[million/2:], size)
+		b.Run(strconv.Itoa(size), func(b *testing.B) { runPuts(b, batches, false, base) })
+	}
+	b.Run("ascending-1000", func(b *testing.B) {
+		runPuts(b, puts(benchKeys(million, false), 1000), false, Empty())
+	})
+	b.Run("tidwall", func(b *testing.B) {
+		m, at := tidwall(keys[:million/2]), million/2
+		for b.Loop() {
+			if at == million {
+				b.StopTimer()
+				m, at = tidwall(keys[:million/2]), million/2
+				b.StartTimer()
+			}
+			m.Set(string(keys[at]), bytes.Clone(benchValue))
+			at++
+		}
+	})
+}
+
+func BenchmarkLoad(b *testing.B) {
+	p := inserted(benchKeys(million, true), 1000)
+	var blocks [][]byte
+	for block := range p.Image(1 << 20) {
+		blocks = append(blocks, bytes.Clone(block))
+	}
+	for b.Loop() {
+		l := NewLoader(p.Position())
+		for _, block := range blocks {
+			if err := l.Add(block); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if _, err := l.Picture(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkImage(b *testing.B) {
+	p := inserted(benchKeys(million, true), 1000)
+	for b.Loop() {
+		n := 0
+		for block := range p.Image(1 << 20) {
+			n += len(block)
+		}
+		b.SetBytes(int64(n))
+	}
+}
+
+// BenchmarkHeap reports what a record of 116 bytes takes.
+func BenchmarkHeap(b *testing.B) {
+	keys := benchKeys(million, true)
+	report := func(name string, make func() any) {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				n, v := heap(make)
+				b.ReportMetric(float64(n)/million/116, "x-logical")
+				runtime.KeepAlive(v)
+			}
 		})
 	}
+	report("inserted", func() any { return inserted(keys, 1000) })
+	image := inserted(keys, 1000)
+	report("loaded", func() any { return loaded(b, image) })
+	report("overwritten", func() any {
+		e := NewEdit(inserted(keys, 1000))
+		for i, bt := range puts(shuffled(keys), 1000) {
+			e.Apply(bt, Position{Seq: batch.Seq(2000 + i)})
+		}
+		return e.Picture()
+	})
+	report("tidwall", func() any { return tidwall(keys) })
 }

@@ -126,18 +126,23 @@ func (t touched) rubbish() int {
 	return old
 }
 
-// putGarbage fills a sector, as far as the file goes, with bytes that look like
-// another file's. They depend on the sector alone, so images can be made again.
+// putGarbage fills a sector, as far as the file goes, with garbage.
 func putGarbage(c *content, sector int64) {
 	start := sector * SectorSize
 	end := min(start+SectorSize, c.size)
 	if start >= end {
 		return
 	}
+	c.writeAt(garbageOf(sector)[:end-start], start)
+}
+
+// garbageOf returns the garbage for a sector: random bytes that depend on the
+// sector alone, so that images can be made again.
+func garbageOf(sector int64) []byte {
 	rnd := rand.New(rand.NewPCG(0x6761726261676521, uint64(sector)))
 	buf := make([]byte, 0, SectorSize)
 	for len(buf) < SectorSize {
 		buf = binary.LittleEndian.AppendUint64(buf, rnd.Uint64())
 	}
-	c.writeAt(buf[:end-start], start)
+	return buf
 }
