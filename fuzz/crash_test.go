@@ -22,7 +22,7 @@ var long = flag.Bool("long", false, "search far and wide")
 // often the disk was crashed before. What they leave out is counted and printed.
 func bounds() []int {
 	if *long {
-		return []int{1 << 20, 4}
+		return []int{1 << 20, 24}
 	}
 	return []int{100, 2}
 }
