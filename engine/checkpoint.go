@@ -129,8 +129,12 @@ func (c *core) tell(what string, err error) {
 	}
 }
 
+// breath is the pause between two steps of 256 KiB: a file of 32 MiB in about two
+// seconds, for a hundredth of the disk's flushes.
+const breath = 10 * time.Millisecond
+
 // breathe is called between the steps of preparing a file.
-func (c *core) breathe(ctx context.Context) { sleep(ctx, time.Millisecond) }
+func (c *core) breathe(ctx context.Context) { sleep(ctx, breath) }
 
 // pace returns what keeps a checkpoint below CheckpointRate.
 func (c *core) pace() checkpoint.Pace {

@@ -110,11 +110,15 @@ func (l *Local) unwrite(cause error) error {
 		err = a.f.Sync()
 	}
 	if err != nil {
-		all := errors.Join(cause, err)
-		l.fail(all)
-		return &fault.Error{Op: "append", At: fault.Place{Path: a.name, Offset: a.off}, Err: fault.ErrAmbiguous, Cause: all}
+		return l.stop(a, errors.Join(cause, err))
 	}
 	return cause
+}
+
+// stop ends the log where a failure leaves open what a segment holds.
+func (l *Local) stop(a *active, cause error) error {
+	l.fail(cause)
+	return &fault.Error{Op: "append", At: fault.Place{Path: a.name, Offset: a.off}, Err: fault.ErrAmbiguous, Cause: cause}
 }
 
 // room makes sure that there is an active segment with room for the group. Only
@@ -216,12 +220,15 @@ func (l *Local) begin() error {
 	}
 	h := Header{Store: l.opts.Store, Epoch: l.opts.Rand(), First: l.after + 1, Chain: l.chain, Created: l.opts.Now()}
 	a := &active{f: spare.f, name: SegmentName(h.First), head: h, salt: h.salt(), off: HeaderSize, size: spare.size}
-	if err := writeHeader(a, h); err != nil {
+	err = writeHeader(a, h)
+	if err == nil {
+		err = l.fs.Rename(spare.name, a.name)
+	}
+	if err != nil {
 		return errors.Join(err, a.f.Close(), l.fs.Remove(spare.name))
 	}
-	if err := l.enter(spare.name, a.name); err != nil {
-		l.fail(err)
-		return errors.Join(err, a.f.Close())
+	if err := l.fs.SyncDir(Dir); err != nil {
+		return errors.Join(l.stop(a, err), a.f.Close())
 	}
 	l.active = a
 	l.mu.Lock()
@@ -235,13 +242,6 @@ func writeHeader(a *active, h Header) error {
 		return err
 	}
 	return a.f.Sync()
-}
-
-func (l *Local) enter(spare, name string) error {
-	if err := l.fs.Rename(spare, name); err != nil {
-		return err
-	}
-	return l.fs.SyncDir(Dir)
 }
 
 // finish ends the active segment: everything in it durable, then the seal, then
@@ -258,11 +258,10 @@ func (l *Local) finish() error {
 	if err != nil {
 		return l.unseal(err)
 	}
-	if err := a.f.Close(); err != nil {
-		l.fail(err)
-		return err
-	}
 	l.active = nil
+	if err := a.f.Close(); err != nil {
+		return l.stop(a, err)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.kept = append(l.kept, Kept{First: a.head.First, Last: l.after, Epoch: a.head.Epoch, Size: end})
@@ -301,8 +300,7 @@ func sealFile(f vfs.File, g *group, count uint64, place sealPlace) (end int64, e
 // unseal takes back a seal that could not be written.
 func (l *Local) unseal(cause error) error {
 	if errors.Is(cause, errSealSync) {
-		l.fail(cause)
-		return cause
+		return l.stop(l.active, cause)
 	}
 	return l.unwrite(cause)
 }

@@ -44,10 +44,10 @@ func (l *Local) Follow(ctx context.Context, from Seq) iter.Seq2[Entry, error] {
 
 // signal returns what tells of the next change, and why there will be none.
 func (l *Local) signal() (<-chan struct{}, error) {
-	ended := l.ended()
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.more, ended
+	more := l.more
+	l.mu.Unlock()
+	return more, l.ended() // in this order: an end that comes between the two closes more
 }
 
 // view is the part of the log that one reader goes through.
@@ -94,8 +94,11 @@ func (l *Local) read(ctx context.Context, from Seq, yield func(Entry, error) boo
 		yield(Entry{}, compacted(v.from, v.first))
 		return 0, false
 	}
-	for _, k := range v.segments {
-		ok, err := l.readSegment(ctx, k, v, yield)
+	for i := range v.segments {
+		err := v.gapBefore(i)
+		if ok = true; err == nil {
+			ok, err = l.readSegment(ctx, v.segments[i], v, yield)
+		}
 		if !ok {
 			return 0, false
 		}
@@ -105,6 +108,19 @@ func (l *Local) read(ctx context.Context, from Seq, yield func(Entry, error) boo
 		}
 	}
 	return v.last, true
+}
+
+// gapBefore returns ErrCorrupt where batches are missing before segment i: a file
+// that the checkpoint made needless for opening, but not for reading, has gone.
+func (v *view) gapBefore(i int) error {
+	next := v.from
+	if i > 0 {
+		next = v.segments[i-1].Last + 1
+	}
+	if first := v.segments[i].First; first > next {
+		return &fault.Error{Op: "read log", At: fault.Place{Path: SegmentName(next), Seq: uint64(next)}, Err: fault.ErrCorrupt, Detail: "segment missing: the next one begins with " + first.String()}
+	}
+	return nil
 }
 
 // late turns the absence of a segment that was trimmed meanwhile into its name.
@@ -126,7 +142,7 @@ func (l *Local) readSegment(ctx context.Context, k Kept, v view, yield func(Entr
 		return true, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	r, err := newReader(f, name, l.opts.Store)
+	r, err := newReader(f, name, l.opts.Store, k.Size)
 	if err != nil {
 		return true, err
 	}

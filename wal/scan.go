@@ -69,7 +69,7 @@ func ReadHeader(fsys vfs.FS, name string, store StoreID) (Header, error) {
 	if err != nil {
 		return Header{}, err
 	}
-	r, err := newReader(f, name, store)
+	r, err := newReader(f, name, store, 0)
 	return r.header, errors.Join(err, f.Close())
 }
 
@@ -86,7 +86,7 @@ func Scan(fsys vfs.FS, name string, store StoreID, visit Visit) (*Segment, error
 }
 
 func scanFile(f vfs.File, name string, store StoreID, visit Visit) (*Segment, error) {
-	r, err := newReader(f, name, store)
+	r, err := newReader(f, name, store, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -177,13 +177,18 @@ type reader struct {
 	stray int64 // first padding byte that is not zero
 }
 
-func newReader(f vfs.File, name string, store StoreID) (*reader, error) {
+// newReader reads the header of a segment. With a limit other than 0 nothing
+// behind that offset is looked at: there the file may be written or cut meanwhile.
+func newReader(f vfs.File, name string, store StoreID, limit int64) (*reader, error) {
 	r := &reader{name: name}
 	st, err := f.Stat()
 	if err != nil {
 		return r, err
 	}
 	r.win = window{r: f, size: st.Size}
+	if limit > 0 {
+		r.win.size = min(limit, st.Size)
+	}
 	b, err := r.win.at(0, HeaderSize)
 	if err != nil {
 		return r, r.wrap(err, 0)

@@ -8,7 +8,8 @@ import (
 	"github.com/vlogdb/vlog/internal/vfs"
 )
 
-// fillStep is how much of a spare is written between two looks at the context.
+// fillStep is how much of a spare is written and synced between two pauses: little
+// enough that a commit's sync beside it hardly waits.
 const fillStep = 256 << 10
 
 // spare is an open file on its way to become a segment.
@@ -108,11 +109,14 @@ func fillZeros(ctx context.Context, f vfs.File, size int64, pause func(context.C
 		if _, err := f.WriteAt(zeros[:min(fillStep, size-off)], off); err != nil {
 			return err
 		}
+		if err := f.Sync(); err != nil {
+			return err
+		}
 		if pause != nil {
 			pause(ctx)
 		}
 	}
-	return f.Sync()
+	return nil
 }
 
 func (l *Local) addSpare(name string) {
