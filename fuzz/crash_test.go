@@ -209,8 +209,11 @@ func cleanStore(ctx context.Context, mem *vfs.Mem) error {
 // workload is the store's life in small: every kind of change, rotation, two
 // checkpoints, dropped segments, clean closes. step is called between its parts.
 func workload(ctx context.Context, w *world, fs func() vfs.FS) error {
-	open := func() (err error) {
-		w.db, err = engine.OpenFS(ctx, fs(), small(uint64(100+w.acked)))
+	open := func() error {
+		db, err := engine.OpenFS(ctx, fs(), small(uint64(100+w.acked)))
+		if err == nil {
+			w.opened(db)
+		}
 		return err
 	}
 	if err := open(); err != nil {
@@ -220,7 +223,13 @@ func workload(ctx context.Context, w *world, fs func() vfs.FS) error {
 		return change{tenant: tenant, key: key, value: strings.Repeat(key, n)}
 	}
 	do := func(changes ...change) func() error { return func() error { return w.commit(ctx, changes...) } }
-	closed := func() error { return w.db.Close() }
+	closed := func() error {
+		err := w.db.Close()
+		if w.reopen && err != nil && errors.Is(err, engine.ErrClosed) {
+			return nil
+		}
+		return err
+	}
 	steps := []func() error{
 		do(put("main", "a", 1)),
 		do(put("main", "b", 2), put("acme", "a", 200), change{tenant: "main", key: "a", del: true}),
@@ -242,7 +251,7 @@ func workload(ctx context.Context, w *world, fs func() vfs.FS) error {
 		closed,
 	}
 	for i, step := range steps {
-		if err := step(); err != nil {
+		if err := step(); err != nil && !w.goOn(err) {
 			return fmt.Errorf("step %d: %w", i, err)
 		}
 	}

@@ -3,6 +3,7 @@ package fuzz
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -42,9 +43,15 @@ type world struct {
 	hist  history // hist[n] is what the store holds after batch n
 	acked int     // batches answered with nil
 	asked int     // batches that may be there
+
+	// goOn decides whether the workload goes on after an error.
+	goOn   func(err error) bool
+	reopen bool // a store that is closed already is no failure
 }
 
-func newWorld() *world { return &world{hist: history{{}}} }
+func newWorld() *world {
+	return &world{hist: history{{}}, goOn: func(error) bool { return false }}
+}
 
 // change is one write of the workload.
 type change struct {
@@ -55,6 +62,9 @@ type change struct {
 
 // commit runs one transaction and keeps the model in step.
 func (w *world) commit(ctx context.Context, changes ...change) error {
+	if w.asked > w.acked {
+		return w.inDoubt(ctx)
+	}
 	next := maps.Clone(w.hist[w.acked])
 	w.hist = append(w.hist[:w.acked+1], next)
 	w.asked = w.acked + 1
@@ -66,10 +76,31 @@ func (w *world) commit(ctx context.Context, changes ...change) error {
 		}
 		return nil
 	})
-	if err == nil {
+	switch {
+	case err == nil:
 		w.acked++
+	case !errors.Is(err, engine.ErrAmbiguous):
+		w.asked = w.acked // nothing was written
 	}
 	return err
+}
+
+// inDoubt checks that nothing is written behind a batch that may be there.
+func (w *world) inDoubt(ctx context.Context) error {
+	err := w.db.Put(ctx, []byte("behind"), nil)
+	if err == nil {
+		return errors.New("a write was taken behind one of unknown outcome")
+	}
+	return err
+}
+
+// opened takes over a store that was opened again: what was in doubt is decided.
+func (w *world) opened(db *engine.DB) {
+	w.db = db
+	if last := int(db.Report().Last); last == w.asked {
+		w.acked = last
+	}
+	w.asked = w.acked
 }
 
 func (c change) apply(tx *engine.Tx, next content) error {
