@@ -14,6 +14,9 @@ import (
 	"github.com/vlogdb/vlog/wal"
 )
 
+// FormatVersion is the format of the files that this version reads and writes.
+const FormatVersion = recovery.FormatVersion
+
 // Info is what a store says about itself.
 type Info struct {
 	Path          string

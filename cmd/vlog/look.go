@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vlogdb/vlog/engine"
+)
+
+func (a *app) infoCommand() *cobra.Command {
+	return &cobra.Command{Use: "info DIR", Short: "Say what a store is and holds", RunE: func(cmd *cobra.Command, args []string) error {
+		w, err := a.take(args, 0, 0)
+		if err != nil {
+			return err
+		}
+		return a.read(cmd.Context(), w.dir, func(db *engine.DB) error { return a.info(cmd.Context(), db) })
+	}}
+}
+
+func (a *app) info(ctx context.Context, db *engine.DB) error {
+	i, err := db.Info(ctx)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.line(infoObject(i))
+	}
+	rows := [][2]string{
+		{"store", i.Path},
+		{"id", i.ID + "   format " + number(uint64(i.Format)) + "   codec " + i.Codec + "   created " + a.time(i.Created)},
+		{"log", logLine(i)},
+		{"kept", keepLine(i)},
+		{"keys", number(uint64(i.Keys)) + " of " + plural(i.Tenants, "tenant")},
+		{"chain", i.Chain},
+	}
+	if i.Documentation != "" {
+		rows = append(rows, [2]string{"about", i.Documentation})
+	}
+	if !i.LastTime.IsZero() {
+		rows = append(rows, [2]string{"synced", "#" + number(i.Durable) + " of " + a.time(i.LastTime)})
+	}
+	if i.Beyond > 0 {
+		rows = append(rows, [2]string{"beyond", "#" + number(i.Beyond) + " is in the log and not known to be durable"})
+	}
+	for _, r := range rows {
+		if err := a.print("%-8s %s", r[0], r[1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func logLine(i engine.Info) string {
+	if i.First > i.Last {
+		return "no batches kept; the last was #" + number(i.Last)
+	}
+	return "#" + number(i.First) + " .. #" + number(i.Last) + "   " + plural(i.Segments, "segment") + "   " + size(i.LogBytes)
+}
+
+func keepLine(i engine.Info) string {
+	s := plural(len(i.Checkpoints), "checkpoint") + ", " + size(i.CheckpointBytes)
+	if len(i.Checkpoints) > 0 {
+		s += ", newest of #" + number(i.Checkpoints[0])
+	}
+	if i.KeptTails > 0 {
+		s += "; " + plural(i.KeptTails, "torn tail") + " in log/error"
+	}
+	return s
+}
+
+func infoObject(i engine.Info) map[string]any {
+	checkpoints := i.Checkpoints
+	if checkpoints == nil {
+		checkpoints = []uint64{}
+	}
+	o := map[string]any{
+		"store": i.Path, "id": i.ID, "format": i.Format, "codec": i.Codec, "created": i.Created, "documentation": i.Documentation,
+		"log":         map[string]any{"first": i.First, "last": i.Last, "segments": i.Segments, "bytes": i.LogBytes, "chain": i.Chain},
+		"checkpoints": map[string]any{"seqs": checkpoints, "bytes": i.CheckpointBytes},
+		"keep":        i.Keep, "keys": i.Keys, "tenants": i.Tenants, "kept_tails": i.KeptTails, "read_only": i.ReadOnly,
+		"writer": i.Writer, "beyond": i.Beyond,
+	}
+	synced := map[string]any{"seq": i.Durable}
+	if !i.LastTime.IsZero() {
+		synced["time"] = i.LastTime
+	}
+	o["synced"] = synced
+	return o
+}
+
+func (a *app) statsCommand() *cobra.Command {
+	return &cobra.Command{Use: "stats DIR", Short: "Say what the map costs in memory and how long opening took", RunE: func(cmd *cobra.Command, args []string) error {
+		w, err := a.take(args, 0, 0)
+		if err != nil {
+			return err
+		}
+		return a.read(cmd.Context(), w.dir, func(db *engine.DB) error { return a.stats(db) })
+	}}
+}
+
+func (a *app) stats(db *engine.DB) error {
+	s, r := db.Stats(), db.Report()
+	if a.json {
+		return a.line(map[string]any{"seq": s.Seq, "durable": s.Durable, "keys": s.Keys, "live_bytes": s.LiveBytes, "arena_bytes": s.ArenaBytes, "heap_bytes": s.HeapBytes,
+			"open": map[string]any{"checkpoint": r.Checkpoint, "segments": r.Segments, "replayed": r.Replayed, "replayed_bytes": r.ReplayedBytes, "seconds": r.Took.Seconds()}})
+	}
+	rows := [][2]string{
+		{"batches", "#" + number(s.Seq)},
+		{"keys", number(uint64(s.Keys)) + " of all spaces"},
+		{"memory", size(int64(s.HeapBytes)) + ": " + size(int64(s.LiveBytes)) + " of entries in " + size(int64(s.ArenaBytes)) + " of arena, the rest nodes"},
+		{"opening", openLine(r)},
+	}
+	for _, row := range rows {
+		if err := a.print("%-8s %s", row[0], row[1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func openLine(r engine.Report) string {
+	from := "no checkpoint"
+	if r.Checkpoint > 0 {
+		from = "checkpoint of #" + number(uint64(r.Checkpoint))
+	}
+	return from + ", " + plural(r.Segments, "segment") + ", " + plural(r.Replayed, "batch") + " replayed" + ", " + r.Took.Round(10*time.Microsecond).String()
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{Use: "version", Short: "Print the version and the formats it knows", Args: noArgs, RunE: func(*cobra.Command, []string) error {
+		version, vcs := "(devel)", ""
+		if b, ok := debug.ReadBuildInfo(); ok {
+			version = or(b.Main.Version, version)
+			for _, s := range b.Settings {
+				if s.Key == "vcs.revision" {
+					vcs = s.Value
+				}
+			}
+		}
+		if a.json {
+			return a.line(map[string]any{"version": version, "go": runtime.Version(), "format": map[string]any{"write": engine.FormatVersion, "read": []int{engine.FormatVersion}}, "vcs": vcs})
+		}
+		return a.print("vlog %s  %s  format %d", version, runtime.Version(), engine.FormatVersion)
+	}}
+}
+
+func noArgs(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%q is too much", args[0])
+	}
+	return nil
+}
