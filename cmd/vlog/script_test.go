@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/vlogdb/vlog/engine"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"vlog": func() { os.Exit(mainCode()) }})
+}
+
+// holding is the key under which a script keeps the store that it holds open.
+type holding struct{}
+
+// TestScripts runs the command the way people and scripts do; each script says in
+// its first line what it shows.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Values[holding{}] = new(*engine.DB)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"hold": hold, "release": release, "flip": flip, "code": code},
+	})
+}
+
+// hold opens a store in this process, which is not the one that runs vlog: hold DIR.
+func hold(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := engine.Open(context.Background(), ts.MkAbs(args[0]), engine.Options{})
+	ts.Check(err)
+	*ts.Value(holding{}).(**engine.DB) = db
+}
+
+// release closes what hold opened.
+func release(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check((*ts.Value(holding{}).(**engine.DB)).Close())
+}
+
+// flip turns a bit over: flip FILE OFFSET.
+func flip(ts *testscript.TestScript, _ bool, args []string) {
+	name := ts.MkAbs(args[0])
+	b, err := os.ReadFile(name)
+	ts.Check(err)
+	at, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	b[at] ^= 1
+	ts.Check(os.WriteFile(name, b, 0o600))
+}
+
+// code runs a command and compares its exit code: code N COMMAND ARGS…
+func code(ts *testscript.TestScript, _ bool, args []string) {
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if args[0] != strconv.Itoa(got) {
+		ts.Fatalf("exit code %d, not %s", got, args[0])
+	}
+}
