@@ -36,6 +36,7 @@ func (e *Edit) Apply(b *batch.Batch, at Position) {
 	}
 	e.note(b.Writer, b.Counter)
 	e.sweep()
+	e.finger.keep()
 }
 
 func (e *Edit) op(op *batch.Op) {
@@ -65,7 +66,8 @@ type finger struct {
 	leaf  *leaf // nil where there is no way
 	path  []step
 	known int    // bytes that all keys in reach of the leaf share
-	key   []byte // the last key, of the caller
+	key   []byte // the last key, of the caller until keep
+	kept  []byte // room for a key of our own
 	end   string // first key out of reach, where ends
 	ends  bool
 }
@@ -79,6 +81,13 @@ func (f *finger) reaches(key []byte) bool {
 	return f.leaf != nil && bytes.Compare(f.key, key) <= 0 && (!f.ends || string(key) < f.end)
 }
 
+// keep makes the finger's key our own: what a batch refers to may change once it
+// was applied.
+func (f *finger) keep() {
+	f.kept = append(f.kept[:0], f.key...)
+	f.key = f.kept
+}
+
 // seek moves the finger to the leaf that key belongs to. key must not change
 // before the next seek.
 func (e *Edit) seek(key []byte) *leaf {
@@ -87,7 +96,7 @@ func (e *Edit) seek(key []byte) *leaf {
 		f.key = key
 		return f.leaf
 	}
-	*f = finger{path: f.path[:0], key: key}
+	*f = finger{path: f.path[:0], key: key, kept: f.kept}
 	c, i := &e.now.root, 0
 	for range e.now.height {
 		in := e.inner(c)

@@ -94,6 +94,9 @@ func (l *leaf) insert(pos int, s slot) {
 func (l *leaf) remove(lo, hi int) {
 	n := lo + copy(l.slots[lo:l.n], l.slots[hi:l.n])
 	l.clear(n)
+	if n == 0 {
+		l.skip = 0 // no key is left to take the skipped bytes from
+	}
 }
 
 // clear cuts the leaf to n slots.

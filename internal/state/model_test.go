@@ -114,9 +114,24 @@ func (m *machine) apply(t *rapid.T) {
 		m.seq++
 		m.count++
 		b := m.batch(t)
-		m.edit.Apply(b, Position{Seq: m.seq, Time: int64(m.seq) * 7, Chain: batch.Chain{byte(m.seq)}})
+		m.applyPayload(t, b, Position{Seq: m.seq, Time: int64(m.seq) * 7, Chain: batch.Chain{byte(m.seq)}})
 		m.now = m.now.apply(b, m.seq)
 	}
+}
+
+// applyPayload applies a batch as recovery does: from bytes that are used for
+// something else right after.
+func (m *machine) applyPayload(t *rapid.T, b *batch.Batch, at Position) {
+	payload, err := batch.Append(nil, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c batch.Batch
+	if err := batch.Decode(&c, payload); err != nil {
+		t.Fatal(err)
+	}
+	m.edit.Apply(&c, at)
+	clear(payload)
 }
 
 // freeze keeps the version that the edit has reached.

@@ -51,13 +51,17 @@ func (e *Edit) split(pos int, s slot) {
 }
 
 // tighten makes a leaf skip more after a split at name. One that has a single key
-// skips what its neighbour shares: that is what keys in order will share.
+// skips what its neighbour shares: that is what keys in order will share. Heads
+// are padded with zeros, so what they share may be longer than the key.
 func (e *Edit) tighten(l *leaf, name string) {
-	if skip := len(name) - 1 - slack; l.n == 1 && skip > int(l.skip) {
-		l.rebase(&e.now.arena, skip)
+	a := &e.now.arena
+	if l.n != 1 {
+		l.tighten(a)
 		return
 	}
-	l.tighten(&e.now.arena)
+	if skip := min(len(name)-1-slack, len(a.key(l.slots[0].ref))); skip > int(l.skip) {
+		l.rebase(a, skip)
+	}
 }
 
 // separator returns the shortest start of right's first key that is above left's
