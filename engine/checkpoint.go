@@ -33,6 +33,9 @@ func (db *DB) Checkpoint(ctx context.Context) (CheckpointResult, error) {
 }
 
 func (c *core) checkpoint(ctx context.Context, pace checkpoint.Pace) (CheckpointResult, error) {
+	if err := context.Cause(ctx); err != nil {
+		return CheckpointResult{}, err
+	}
 	select {
 	case c.checkpointing <- struct{}{}:
 		defer func() { <-c.checkpointing }()
@@ -50,9 +53,22 @@ func (c *core) checkpoint(ctx context.Context, pace checkpoint.Pace) (Checkpoint
 	if pic := c.committer.Published(); pic.Seq() == c.newest || pic.Seq() == 0 {
 		return res, nil
 	}
-	err := c.promote(ctx, pace, &res)
+	inner, stop := plain(ctx)
+	defer stop()
+	err := c.promote(inner, pace, &res)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = context.Cause(ctx)
+	}
 	res.Took = max(c.opts.Clock().Sub(began), 0)
 	return res, err
+}
+
+// plain returns a context that ends with ctx and has no cause of its own: an error
+// of unknown kind would look like a failure of the disk.
+func plain(ctx context.Context) (context.Context, func()) {
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, cancel)
+	return inner, func() { stop(); cancel() }
 }
 
 // promote seals the segment that is being written, so that it can go as a whole,
@@ -105,6 +121,7 @@ func (c *core) wrote(bytes int) {
 // keeper makes files ahead and writes checkpoints in the background, paced so
 // that those at work hardly notice.
 func (c *core) keeper() {
+	due := c.opts.CheckpointAfter
 	for {
 		select {
 		case <-c.kick:
@@ -114,9 +131,13 @@ func (c *core) keeper() {
 		if c.store.Log.WantsSpare() {
 			c.tell("prepare a log file", c.store.Log.Prepare(c.life, c.breathe))
 		}
-		if c.logged.Load() >= c.opts.CheckpointAfter {
+		if logged := c.logged.Load(); logged >= due {
 			_, err := c.checkpoint(c.life, c.pace())
 			c.tell("checkpoint", err)
+			due = c.opts.CheckpointAfter
+			if err != nil { // not again at every write while the disk is full
+				due = logged + max(due/8, 1)
+			}
 		}
 	}
 }

@@ -121,7 +121,7 @@ func writerID(store *recovery.Store) (w batch.Writer) {
 func (db *DB) start() {
 	c := db.core
 	c.committer = committer.New(c.store.Picture, committer.Options{Log: c.store.Log, Now: c.opts.Clock, SyncEach: c.opts.Sync == SyncAlways, Wrote: c.wrote})
-	c.promoter = &checkpoint.Promoter{FS: c.store.FS, Store: c.store.ID, Now: func() int64 { return c.opts.Clock().UnixNano() }, Trim: c.store.Log.Trim, Known: c.store.Known}
+	c.promoter = &checkpoint.Promoter{FS: c.store.FS, Store: c.store.ID, Now: func() int64 { return c.opts.Clock().UnixNano() }, Trim: c.trim, Known: c.store.Known}
 	c.checkpointing = make(chan struct{}, 1)
 	c.kick = make(chan struct{}, 1)
 	c.logged.Store(c.store.Report.ReplayedBytes)
@@ -133,6 +133,11 @@ func (db *DB) start() {
 	if c.opts.Sync > 0 {
 		c.tasks.Go(c.syncer)
 	}
+}
+
+// trim is the last part of a promotion, which ends whoever has given up meanwhile.
+func (c *core) trim(ctx context.Context, before batch.Seq) error {
+	return c.store.Log.Trim(context.WithoutCancel(ctx), before)
 }
 
 // setKeep writes the store's Keep where the options change it.

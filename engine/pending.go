@@ -18,7 +18,7 @@ type Pending struct {
 // ErrAmbiguous, and Wait may be called again.
 func (p *Pending) Wait(ctx context.Context) (uint64, error) {
 	if p.empty != nil {
-		return 0, p.empty.settle()
+		return 0, p.empty.settle(ctx)
 	}
 	seq, err := p.p.Wait(ctx)
 	return uint64(seq), err

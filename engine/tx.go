@@ -67,6 +67,11 @@ const (
 
 // err returns nil while the transaction is open.
 func (t *txCore) err(op string) error {
+	if t.mode == Reading { // not on the list that Close goes through
+		if err := t.db.ended(op); err != nil {
+			return err
+		}
+	}
 	switch t.state.Load() {
 	case txOpen:
 		return nil

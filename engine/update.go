@@ -193,7 +193,7 @@ func (tx *Tx) Commit() error {
 	t := tx.core
 	defer t.forget()
 	if req == nil {
-		return t.settle()
+		return t.settle(t.ctx)
 	}
 	commit := t.db.committer.Commit
 	if t.holds() {
@@ -229,21 +229,27 @@ func (tx *Tx) Submit() (*Pending, error) {
 }
 
 // Rollback drops the changes. It does nothing where the transaction has ended. It
-// is an error only where the transaction saw changes that then were not written.
+// is an error only where the transaction saw changes that then were not written,
+// or where its context ended before that was known.
 func (tx *Tx) Rollback() error {
-	if !tx.core.end(txRolledBack) || tx.core.mode == Reading {
+	t := tx.core
+	if !t.end(txRolledBack) || t.mode == Reading {
 		return nil
 	}
-	return tx.core.settle()
+	err := t.settle(t.ctx)
+	if errors.Is(err, fault.ErrAmbiguous) && t.ctx.Err() != nil {
+		return context.Cause(t.ctx) // nothing of this transaction is in doubt
+	}
+	return err
 }
 
 // settle waits until what the transaction read is durable: only then may its
 // outcome be told.
-func (t *txCore) settle() error {
+func (t *txCore) settle(ctx context.Context) error {
 	if t.mode == Reading {
 		return nil
 	}
-	return t.db.committer.Settle(context.WithoutCancel(t.ctx), t.base)
+	return t.db.committer.Settle(ctx, t.base)
 }
 
 // close ends the transaction for its user and returns what is to be written; nil
@@ -251,9 +257,9 @@ func (t *txCore) settle() error {
 // writes, but for an error and where there is nothing to write.
 func (tx *Tx) close() (*committer.Request, error) {
 	t := tx.core
+	defer t.end(txRolledBack) // unless it ends below: also where Admit panics
 	req, err := tx.prepare()
 	if err != nil {
-		t.end(txRolledBack)
 		return nil, err
 	}
 	if req == nil {

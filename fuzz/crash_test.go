@@ -24,7 +24,7 @@ func bounds() []int {
 	if *long {
 		return []int{1 << 20, 24}
 	}
-	return []int{100, 2}
+	return []int{30, 1}
 }
 
 // explorer opens every disk that a crash may leave, and crashes again after every

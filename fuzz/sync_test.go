@@ -18,7 +18,7 @@ import (
 // the lost pages still readable, or the power goes, or both in turn.
 func TestCrashAfterFailedSync(t *testing.T) {
 	ctx := t.Context()
-	bounds := []int{40, 4}
+	bounds := []int{20, 2}
 	if *long {
 		bounds = []int{1000, 20}
 	}

@@ -44,7 +44,12 @@ func (l *look) names() error {
 // settle takes p4, or takes back what p1 to p3 left.
 func (l *look) settle() error {
 	switch l.move {
+	case moveFinish:
+		return checkpoint.Renew(l.fs, *l.flags.Promotion)
 	case moveEnter:
+		if err := checkpoint.Renew(l.fs, *l.flags.Promotion); err != nil {
+			return err
+		}
 		l.report.Promoted = l.flags.Promotion.Seq
 		return checkpoint.Enter(l.fs, l.flags.Promotion.Seq)
 	case moveUndo:
@@ -191,10 +196,10 @@ func dirOf(path string) string {
 }
 
 // measure fills in what a cut would take, for a reader that changes nothing.
-func (l *look) measure() {
+func (l *look) measure() error {
 	if l.report.Cut == nil {
-		return
+		return nil
 	}
-	tail := newTail(l.fs, l.segments[len(l.segments)-1], l.report.Cut)
-	l.report.Cut.Bytes = tail.seg.Size - tail.seg.End
+	_, err := newTail(l.fs, l.segments[len(l.segments)-1], l.report.Cut).read()
+	return err
 }

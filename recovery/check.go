@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,6 +75,8 @@ type checker struct {
 	total  int64
 	chains map[batch.Seq]batch.Chain // of good checkpoints
 	newest batch.Seq                 // good checkpoint
+	oldest batch.Seq                 // good checkpoint; the log is kept from there on
+	look   *look                     // knows what LOCK and log/durable prove
 	ended  batch.Seq                 // last good batch of the log
 	prev   *wal.Segment
 	batch  batch.Batch
@@ -100,7 +103,7 @@ func (c *checker) run() error {
 	if err := c.list(); err != nil {
 		return err
 	}
-	for _, step := range []func() error{c.names, c.checkpoints, c.segments, c.bounds, c.tails} {
+	for _, step := range []func() error{c.names, c.checkpoints, c.proofs, c.segments, c.bounds, c.tails} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -158,8 +161,21 @@ func (c *checker) read(f File) error {
 	return nil
 }
 
+// proofs learns what LOCK and log/durable prove, and from where on the log is kept:
+// while a promotion drops what is old, only from the newest checkpoint.
+func (c *checker) proofs() error {
+	c.look = &look{fs: c.fs, store: c.store}
+	if slices.ContainsFunc(c.files, func(f File) bool { return f.Path == checkpoint.Recover }) {
+		c.oldest = c.newest
+	}
+	return c.look.bounds(false)
+}
+
 // names tells of files that no rule names and of what a crash left.
 func (c *checker) names() error {
+	if !slices.ContainsFunc(c.files, func(f File) bool { return f.Class == ClassLogDir }) {
+		c.tell(Finding{SeverityError, "missing", wal.Dir, 0, 0, "the directory is missing", "the whole log"})
+	}
 	for _, f := range c.files {
 		switch f.Class {
 		case Unknown:
@@ -189,6 +205,9 @@ func (c *checker) checkpoints() error {
 			}
 		} else {
 			c.chains[seq], c.newest = sum.At.Chain, max(c.newest, seq)
+			if c.oldest == 0 {
+				c.oldest = seq
+			}
 		}
 		if err := c.read(f); err != nil {
 			return err
@@ -290,8 +309,8 @@ func (c *checker) linked(seg *wal.Segment) {
 		return
 	}
 	switch {
-	case seg.Header.First != c.prev.Last+1 && c.prev.Last+1 > c.newest:
-		c.tell(Finding{SeverityError, "missing", wal.SegmentName(c.prev.Last + 1), 0, uint64(c.prev.Last + 1), "no segment holds these batches", affected(c.prev.Last+1, seg.Header.First)})
+	case seg.Header.First != c.prev.Last+1 && c.prev.Last+1 > c.oldest && c.prev.Sealed: // else inside has told it
+		c.missing(c.prev.Last+1, seg.Header.First)
 	case seg.Header.First == c.prev.Last+1 && seg.Header.Chain != c.prev.ChainEnd:
 		c.tell(Finding{SeverityError, "chain", seg.Name, 0, uint64(seg.Header.First), "its chain value is not that of " + c.prev.Name, affected(seg.Header.First, 0)})
 	}
@@ -313,6 +332,8 @@ func (c *checker) inside(seg *wal.Segment, next batch.Seq) {
 	}
 	if next != 0 || seg.Synced >= want || c.newest >= want {
 		f.Severity, f.Kind, f.Affects = SeverityError, "checksum", affected(want, next)
+	} else if seg.Frames > 0 && seg.Last == c.look.closed {
+		f.Severity, f.Kind, f.Detail, f.Affects = SeverityError, "checksum", joinText("the seal of a clean close is damaged", f.Detail), "no batch; the next opening seals it again"
 	}
 	c.tell(f)
 }
@@ -337,29 +358,34 @@ func affected(from, before batch.Seq) string {
 // bounds checks that the log is not shorter than LOCK and log/durable say, and
 // that it reaches down to a checkpoint.
 func (c *checker) bounds() error {
-	l := &look{fs: c.fs, store: c.store}
-	if err := l.bounds(false); err != nil {
-		return err
-	}
+	l := c.look
 	if end := max(c.ended, c.newest); l.floor > end && c.sum.Errors == 0 {
 		c.tell(Finding{SeverityError, "missing", wal.Dir, 0, uint64(end + 1), fmt.Sprintf("the log ends at %v, %s says that %v was durable", end, l.says, l.floor), affected(end+1, l.floor+1)})
 	}
 	return c.reaches()
 }
 
-// reaches checks that the log begins where the newest good checkpoint ends.
+// reaches checks that the log begins where the oldest good checkpoint ends, and does
+// not end before the newest: reading history, and an opening that has to go back to
+// the older checkpoint, need all of it.
 func (c *checker) reaches() error {
-	for _, f := range c.files {
-		if f.Class != ClassSegment {
-			continue
-		}
-		first, _ := wal.ParseSegment(f.Base())
-		if first > c.newest+1 {
-			c.tell(Finding{SeverityError, "missing", wal.SegmentName(c.newest + 1), 0, uint64(c.newest + 1), "no segment and no checkpoint holds these batches", affected(c.newest+1, first)})
-		}
-		break
+	i := slices.IndexFunc(c.files, func(f File) bool { return f.Class == ClassSegment })
+	first := c.newest + 1
+	if i >= 0 {
+		first, _ = wal.ParseSegment(c.files[i].Base())
+	}
+	if first > c.oldest+1 {
+		c.missing(c.oldest+1, first)
+	}
+	if i >= 0 && c.ended < c.newest && c.oldest < c.newest && c.sum.Errors == 0 {
+		c.missing(c.ended+1, c.newest+1)
 	}
 	return nil
+}
+
+// missing tells of batches from a seq up to before another that no segment holds.
+func (c *checker) missing(from, before batch.Seq) {
+	c.tell(Finding{SeverityError, "missing", wal.SegmentName(from), 0, uint64(from), "no segment holds these batches", affected(from, before)})
 }
 
 // tails checks that what is kept in error/ is what its name says.

@@ -49,10 +49,17 @@ func Classify(path string, dir bool) Class {
 		return ClassFormat
 	case path == LockName:
 		return ClassLock
-	case !strings.Contains(path, "/") && vfs.IsTemp(path):
+	case isTemp(path):
 		return ClassTemp
 	}
 	return Unknown
+}
+
+// isTemp says whether replacing FORMAT, the one file of a store that is replaced,
+// may have left a name. Whatever else looks temporary belongs to somebody else.
+func isTemp(path string) bool {
+	rest, ok := strings.CutPrefix(path, "."+FormatName)
+	return ok && rest != "" && vfs.IsTemp(path) && strings.Trim(strings.TrimSuffix(rest, ".tmp"), ".0123456789") == ""
 }
 
 func classifyDir(path string) Class {

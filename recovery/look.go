@@ -26,7 +26,8 @@ type look struct {
 	floor  batch.Seq // what LOCK and log/durable prove to be there
 	says   string    // which of the two
 	closed batch.Seq // where a clean close ended the log; 0: there was none
-	limit  batch.Seq // read-only: show nothing above; 0: no limit
+	bound  bool      // read-only: show nothing above limit
+	limit  batch.Seq
 	header checkpoint.Header
 	base   *state.Picture // of the checkpoint that was loaded
 	edit   *state.Edit    // base and what was replayed on it
@@ -36,6 +37,7 @@ type look struct {
 
 	below    []wal.Kept // sealed segments that end before the checkpoint
 	segments []*wal.Segment
+	reading  string // the segment that is being scanned
 	report   Report
 }
 
@@ -55,6 +57,9 @@ func (l *look) run(readOnly bool) (err error) {
 		return err
 	}
 	l.unknown()
+	if !slices.ContainsFunc(l.files, func(f File) bool { return f.Class == ClassLogDir }) {
+		return &fault.Error{Op: "open", At: fault.Place{Path: wal.Dir}, Err: fault.ErrCorrupt, Detail: "the directory is missing", Hint: "put it back, or restore a backup; nothing was changed"}
+	}
 	if err := l.bounds(readOnly); err != nil {
 		return err
 	}
@@ -94,8 +99,8 @@ func (l *look) bounds(readOnly bool) error {
 	if d.Seq > l.floor {
 		l.floor, l.says = d.Seq, wal.DurableName
 	}
-	if readOnly && d.Boot == wal.BootID(l.fs.Boot()) {
-		l.limit = max(d.Seq, 1) // an empty log has nothing to show anyway
+	if boot := l.fs.Boot(); readOnly && boot != "" && d.Boot == wal.BootID(boot) {
+		l.bound, l.limit = true, d.Seq
 	}
 	return nil
 }
@@ -163,14 +168,23 @@ func (l *look) load() error {
 			l.base, l.header, l.report.Checkpoint = pic, sum.Header, seq
 			break
 		}
-		if unlessUnusable(err) != nil {
+		if unlessUnusable(err) != nil || errors.Is(err, fault.ErrForeign) {
 			return err
 		}
-		l.report.Skipped = append(l.report.Skipped, Skipped{seq, err})
+		l.skip(seq, err)
 	}
 	l.last, l.chain = l.base.Seq(), l.base.Chain()
 	l.edit = state.NewEdit(l.base)
 	return nil
+}
+
+// skip goes past a checkpoint that does not verify. Its name still says that every
+// batch up to there was acknowledged: the log must have what the picture had.
+func (l *look) skip(seq batch.Seq, cause error) {
+	l.report.Skipped = append(l.report.Skipped, Skipped{seq, cause})
+	if seq > l.floor {
+		l.floor, l.says = seq, checkpoint.Name(seq)
+	}
 }
 
 // candidates lists checkpoints newest first, the one about to be promoted among them.

@@ -118,9 +118,8 @@ func (s *Store) recover(opts Options) error {
 		return err
 	}
 	if opts.ReadOnly {
-		l.measure()
 		s.done(l)
-		return nil
+		return l.measure()
 	}
 	kept, err := l.act(opts)
 	if err != nil {

@@ -53,6 +53,7 @@ func (l *look) segment(first batch.Seq, newest bool) error {
 	if first > l.last+1 {
 		return l.gap(name, first)
 	}
+	l.reading = name
 	seg, err := wal.Scan(l.fs, name, l.store, l.apply)
 	if err != nil {
 		return err
@@ -90,22 +91,22 @@ func (l *look) unchained(seg *wal.Segment, before string) error {
 // apply takes one batch of a segment.
 func (l *look) apply(e wal.Entry, off int64) error {
 	if e.Seq == l.base.Seq() && e.Chain != l.base.Chain() {
-		return &fault.Error{Op: "open", At: fault.Place{Path: "the log", Offset: off, Seq: uint64(e.Seq)}, Err: fault.ErrCorrupt, Detail: "its chain value is not that of the checkpoint",
+		return &fault.Error{Op: "open", At: fault.Place{Path: l.reading, Offset: off, Seq: uint64(e.Seq)}, Err: fault.ErrCorrupt, Detail: "its chain value is not that of the checkpoint",
 			Hint: "log and checkpoint do not belong together; restore a backup"}
 	}
 	if e.Seq != l.last+1 {
 		return nil
 	}
 	l.last, l.chain = e.Seq, e.Chain
-	if l.limit > 0 && e.Seq > l.limit {
+	if l.bound && e.Seq > l.limit {
 		l.report.Beyond = e.Seq
 		return nil
 	}
 	if e.Flags&batch.FlagRef != 0 {
-		return &fault.Error{Op: "open", At: fault.Place{Offset: off, Seq: uint64(e.Seq)}, Err: fault.ErrIncompatible, Detail: "the batch lies in an object, which this version does not read"}
+		return &fault.Error{Op: "open", At: fault.Place{Path: l.reading, Offset: off, Seq: uint64(e.Seq)}, Err: fault.ErrIncompatible, Detail: "the batch lies in an object, which this version does not read"}
 	}
 	if err := batch.Decode(&l.batch, e.Payload); err != nil {
-		return &fault.Error{Op: "open", At: fault.Place{Offset: off, Seq: uint64(e.Seq)}, Err: fault.KindOf(err), Cause: err}
+		return &fault.Error{Op: "open", At: fault.Place{Path: l.reading, Offset: off, Seq: uint64(e.Seq)}, Err: fault.KindOf(err), Cause: err}
 	}
 	l.edit.Apply(&l.batch, state.Position{Seq: e.Seq, Time: e.Time, Chain: e.Chain})
 	l.report.Replayed++

@@ -111,5 +111,5 @@ func isKept(base string) bool {
 		return false
 	}
 	_, ok := wal.ParseSegment(parts[0])
-	return ok && strings.Trim(parts[1], "0123456789") == "" && strings.Trim(parts[2], "0123456789abcdef") == ""
+	return ok && parts[1] != "" && strings.Trim(parts[1], "0123456789") == "" && strings.Trim(parts[2], "0123456789abcdef") == ""
 }

@@ -94,9 +94,9 @@ func (l *Local) read(ctx context.Context, from Seq, yield func(Entry, error) boo
 		yield(Entry{}, compacted(v.from, v.first))
 		return 0, false
 	}
-	for i := range v.segments {
+	for i := range len(v.segments) + 1 {
 		err := v.gapBefore(i)
-		if ok = true; err == nil {
+		if ok = true; err == nil && i < len(v.segments) {
 			ok, err = l.readSegment(ctx, v.segments[i], v, yield)
 		}
 		if !ok {
@@ -110,15 +110,19 @@ func (l *Local) read(ctx context.Context, from Seq, yield func(Entry, error) boo
 	return v.last, true
 }
 
-// gapBefore returns ErrCorrupt where batches are missing before segment i: a file
-// that the checkpoint made needless for opening, but not for reading, has gone.
+// gapBefore returns ErrCorrupt where batches are missing before segment i, or behind
+// the last: a file that a checkpoint made needless for opening, but not for reading,
+// has gone.
 func (v *view) gapBefore(i int) error {
-	next := v.from
+	next, first := v.from, v.last+1
 	if i > 0 {
 		next = v.segments[i-1].Last + 1
 	}
-	if first := v.segments[i].First; first > next {
-		return &fault.Error{Op: "read log", At: fault.Place{Path: SegmentName(next), Seq: uint64(next)}, Err: fault.ErrCorrupt, Detail: "segment missing: the next one begins with " + first.String()}
+	if i < len(v.segments) {
+		first = v.segments[i].First
+	}
+	if first > next {
+		return &fault.Error{Op: "read log", At: fault.Place{Path: SegmentName(next), Seq: uint64(next)}, Err: fault.ErrCorrupt, Detail: "segment missing: what comes next is " + first.String()}
 	}
 	return nil
 }
@@ -163,6 +167,9 @@ func (l *Local) readSegment(ctx context.Context, k Kept, v view, yield func(Entr
 // must is step where a frame is known to stand.
 func (r *reader) must() error {
 	ok, err := r.step()
+	if err == nil && ok && r.frame.kind == kindSeal {
+		ok, r.badAt, r.why = false, r.off, "the segment ends"
+	}
 	if err == nil && !ok {
 		err = r.wrap(damage(r.why), r.badAt)
 	}

@@ -79,7 +79,7 @@ func readFlag(fsys vfs.FS, name string, content any) (there, raised bool, err er
 	if err != nil {
 		return false, false, err
 	}
-	b := make([]byte, maxFlag)
+	b := make([]byte, maxFlag+1)
 	n, err := f.ReadAt(b, 0)
 	if errors.Is(err, io.EOF) {
 		err = nil
@@ -87,7 +87,7 @@ func readFlag(fsys vfs.FS, name string, content any) (there, raised bool, err er
 	if err = errors.Join(err, f.Close()); err != nil {
 		return true, false, err
 	}
-	whole := n > 0 && b[n-1] == '\n'
+	whole := n > 0 && n <= maxFlag && b[n-1] == '\n'
 	return true, whole && json.Unmarshal(b[:n], content) == nil, nil
 }
 
@@ -119,7 +119,7 @@ func ReadFlags(fsys vfs.FS, store wal.StoreID) (fl Flags, err error) {
 	if fl.TruncateFlag, up, err = readFlag(fsys, TruncateFlag, &r); err != nil {
 		return fl, err
 	}
-	if tail && up && string(t.Store) == string(store[:]) {
+	if tail && up && string(t.Store) == string(store[:]) && string(r.Store) == string(store[:]) {
 		fl.Tail = &t
 	}
 	fl.Backup, err = exists(fsys, Backup)

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -75,7 +76,7 @@ func List(fsys vfs.FS) ([]batch.Seq, error) {
 			seqs = append(seqs, seq)
 		}
 	}
-	slices.SortFunc(seqs, func(a, b batch.Seq) int { return int(min(max(int64(b)-int64(a), -1), 1)) })
+	slices.SortFunc(seqs, func(a, b batch.Seq) int { return cmp.Compare(b, a) })
 	return seqs, nil
 }
 
@@ -92,7 +93,7 @@ func (f Floor) reached(c Header, nth int) bool {
 	case f.Keep.All:
 		return false
 	case f.Keep.Batches > 0:
-		return uint64(c.At.Seq)+f.Keep.Batches <= uint64(f.Last)
+		return f.Keep.Batches <= uint64(f.Last) && uint64(c.At.Seq) <= uint64(f.Last)-f.Keep.Batches
 	case f.Keep.For > 0:
 		return c.At.Time <= f.Now-int64(f.Keep.For)
 	}

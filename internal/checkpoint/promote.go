@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 
 	"github.com/vlogdb/vlog/internal/batch"
@@ -132,6 +133,28 @@ func (p *Promoter) drop(ctx context.Context, floor Floor) (base batch.Seq, n int
 		return base, n, err
 	}
 	return base, n, p.FS.SyncDir(wal.Dir)
+}
+
+// Renew writes the flag of a promotion again and syncs it, before opening goes on
+// from p4: the flag was only read, and where the last writer was killed before its
+// sync a power cut would still take it, in the middle of what it covers.
+func Renew(fsys vfs.FS, p Promotion) error {
+	line, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	f, err := fsys.Open(Recover, vfs.ReadWrite)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(append(line, '\n'), 0)
+	if err == nil {
+		err = f.Truncate(int64(len(line)) + 1)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
 
 // Enter takes p4 at opening.

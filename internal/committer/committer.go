@@ -71,6 +71,7 @@ type Committer struct {
 	last    batch.Seq      // last sequenced
 	chain   batch.Chain    // behind last
 	gen     uint64         // raised when pending batches are taken back
+	kept    []batch.Seq    // by past gen: how far its line was published then
 	open    *round         // gathers now
 	leading bool
 	place   place
@@ -137,7 +138,12 @@ func (c *Committer) Settle(ctx context.Context, b Base) error {
 func (c *Committer) settled(b Base) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return b.gen == c.gen && c.published.Load().Seq() >= b.Picture.Seq()
+	return !c.lostLocked(b) && c.published.Load().Seq() >= b.Picture.Seq()
+}
+
+// lostLocked says whether something in a base was taken back.
+func (c *Committer) lostLocked(b Base) bool {
+	return b.pending && b.gen != c.gen && b.Picture.Seq() > c.kept[b.gen]
 }
 
 // Err returns nil while the committer accepts writes, else why not.
@@ -181,6 +187,10 @@ func (c *Committer) Close() error {
 	}
 	c.closed = true
 	c.place.refuse()
+	place := c.claimLocked()
+	c.mu.Unlock()
+	<-place.given // from now on nothing is queued, and nobody else gets the place
+	c.mu.Lock()
 	w := c.open.addEmpty(c.last)
 	first := c.leadLocked()
 	c.mu.Unlock()

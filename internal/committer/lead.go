@@ -3,6 +3,7 @@ package committer
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/vlogdb/vlog/internal/batch"
 	"github.com/vlogdb/vlog/internal/fault"
@@ -15,13 +16,24 @@ func (c *Committer) lead() {
 	c.waitForMore()
 	r, group := c.begin()
 	wrote, err := c.write(r, group)
-	if err == nil && c.opts.Wrote != nil {
+	if err == nil && wrote > 0 && c.opts.Wrote != nil {
 		defer c.opts.Wrote(wrote)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.answerLocked(r, group, err)
 	c.passLocked()
+}
+
+// leadFor leads on behalf of one who waits no longer than ctx. Where syncs are slow
+// it hands over to a goroutine, which costs little beside a sync: a caller who
+// writes himself could not give up while the disk hangs.
+func (c *Committer) leadFor(ctx context.Context) {
+	if ctx.Done() == nil || time.Duration(c.gather.mean.Load()) < gatherMin {
+		c.lead()
+		return
+	}
+	go c.lead()
 }
 
 // begin closes the open round: from now on requests gather in the next one. What
@@ -39,7 +51,8 @@ func (c *Committer) begin() (*round, []*waiter) {
 	return r, r.ready
 }
 
-// moveQueueLocked takes what could not be sequenced along into the open round.
+// moveQueueLocked takes what could not be sequenced along into the open round. A
+// sync that was asked for stays: it is for what stands before.
 func (c *Committer) moveQueueLocked(r *round) {
 	if len(r.queue) == 0 {
 		return
@@ -47,8 +60,7 @@ func (c *Committer) moveQueueLocked(r *round) {
 	for _, w := range r.queue {
 		w.round = c.open
 	}
-	c.open.queue, c.open.sync = r.queue, r.sync
-	r.queue, r.sync = nil, false
+	c.open.queue, r.queue = r.queue, nil
 }
 
 // sequenceLocked validates, numbers and applies the round's queue. What conflicts
@@ -84,7 +96,7 @@ func (c *Committer) takeLocked(w *waiter) error {
 	if c.cause != nil {
 		return poisoned(c.cause)
 	}
-	if req.Base.pending && req.Base.gen != c.gen {
+	if c.lostLocked(req.Base) {
 		c.stats.conflicts.Add(1)
 		return takenBack()
 	}
@@ -173,7 +185,7 @@ func (c *Committer) answerLocked(r *round, group []*waiter, err error) {
 	}
 	for _, w := range group {
 		w.answered, w.err = true, err
-		if b := w.req.Base; err == nil && w.req.Batch == nil && b.pending && b.gen != c.gen {
+		if err == nil && w.req.Batch == nil && c.lostLocked(w.req.Base) {
 			w.err = takenBack()
 		}
 	}
@@ -216,6 +228,7 @@ func (c *Committer) takeBackLocked(cause error, clean bool) {
 	p := c.published.Load()
 	c.edit, c.pending, c.last, c.chain = state.NewEdit(p), p, p.Seq(), p.Chain()
 	c.gen++
+	c.kept = append(c.kept, p.Seq())
 	r := c.open
 	err := poisoned(cause)
 	if clean {

@@ -62,6 +62,19 @@ func (c *Committer) Take(ctx context.Context) (Base, error) {
 	return c.baseLocked(), nil
 }
 
+// claimLocked asks for the place, which may be given at once.
+func (c *Committer) claimLocked() *claim {
+	cl := &claim{given: make(chan struct{})}
+	if c.place.held {
+		c.place.queue = append(c.place.queue, cl)
+		return cl
+	}
+	c.drainLocked()
+	c.place.held = true
+	close(cl.given)
+	return cl
+}
+
 // drainLocked sequences what was queued before: it came first.
 func (c *Committer) drainLocked() {
 	if len(c.open.queue) == 0 {
@@ -134,7 +147,7 @@ func (c *Committer) CommitHeld(ctx context.Context, req *Request) (batch.Seq, er
 	first := c.leadLocked()
 	c.mu.Unlock()
 	if first {
-		c.lead()
+		c.leadFor(ctx)
 	}
 	if err != nil {
 		return 0, err

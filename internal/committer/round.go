@@ -35,6 +35,14 @@ type waiter struct {
 	err      error
 }
 
+// outcome returns the answer; what was not written has no number.
+func (w *waiter) outcome() (batch.Seq, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	return w.seq, nil
+}
+
 // add puts a request at the end of the round's queue.
 func (r *round) add(req *Request) *waiter {
 	w := &waiter{req: req, round: r}
@@ -76,7 +84,7 @@ func (c *Committer) Commit(ctx context.Context, req *Request) (batch.Seq, error)
 	})
 }
 
-// Sync waits until everything accepted so far is durable.
+// Sync waits until everything sequenced so far is durable.
 func (c *Committer) Sync(ctx context.Context) error {
 	_, err := c.join(ctx, func() *waiter {
 		c.open.sync = true
@@ -97,7 +105,7 @@ func (c *Committer) join(ctx context.Context, enter func() *waiter) (batch.Seq, 
 	first := c.leadLocked()
 	c.mu.Unlock()
 	if first {
-		c.lead()
+		c.leadFor(ctx)
 	}
 	return c.wait(ctx, w)
 }
@@ -129,7 +137,7 @@ func (c *Committer) wait(ctx context.Context, w *waiter) (batch.Seq, error) {
 		c.mu.Lock()
 		if w.answered {
 			c.mu.Unlock()
-			return w.seq, w.err
+			return w.outcome()
 		}
 		r := w.round
 		done := r.done
@@ -140,7 +148,7 @@ func (c *Committer) wait(ctx context.Context, w *waiter) (batch.Seq, error) {
 			c.leave(r)
 		case <-r.lead:
 			c.leave(r)
-			c.lead()
+			c.leadFor(ctx)
 		case <-ctx.Done():
 			if err, gone := c.depart(ctx, r, w); gone {
 				return 0, err
@@ -149,10 +157,12 @@ func (c *Committer) wait(ctx context.Context, w *waiter) (batch.Seq, error) {
 	}
 }
 
+// leave ends a wait on a round. The lead may have come to it at the same moment.
 func (c *Committer) leave(r *round) {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	r.here--
-	c.mu.Unlock()
+	c.ensureLeaderLocked(r)
 }
 
 // depart ends a wait whose context has ended. A request that was not sequenced

@@ -73,6 +73,14 @@ func (l *layer) set(key string, c change) {
 	l.size += pointSize(key, c)
 }
 
+// replaced returns the bytes of the op that a put or delete takes the place of.
+func (l *layer) replaced(op batch.Op) int {
+	if old, was := l.points.Get(string(op.Key)); was && op.Kind != batch.DeleteRange {
+		return pointSize(string(op.Key), old)
+	}
+	return 0
+}
+
 func pointSize(key string, c change) int {
 	op := point(key, c)
 	return batch.OpSize(&op)

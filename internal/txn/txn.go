@@ -78,10 +78,10 @@ func (t *Tx) DeleteRange(from, to []byte) error {
 }
 
 func (t *Tx) change(op batch.Op) error {
-	if n := len(op.Key) - batch.PrefixLen(op.Key); n > batch.MaxKey {
+	if n := max(len(op.Key), len(op.End)) - batch.PrefixLen(op.Key); n > batch.MaxKey {
 		return batch.TooLarge("key", n, batch.MaxKey)
 	}
-	if n := t.size() + batch.OpSize(&op); n > t.limit {
+	if n := t.size() - t.top().replaced(op) + batch.OpSize(&op); n > t.limit {
 		return batch.TooLarge("batch", n, t.limit)
 	}
 	t.top().apply(op)

@@ -1,0 +1,265 @@
+package engine_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vlogdb/vlog/engine"
+	"github.com/vlogdb/vlog/internal/vfs"
+)
+
+// TestDiskHangs: whoever gives up waiting does not know the outcome, readers go on,
+// and the true result comes when the disk does.
+func TestDiskHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newHanging(tracked())
+		db := open(t, disk, quiet)
+		put(t, db, "a", "1")
+		disk.hang()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		enough := errors.New("enough")
+		update := background(func() error { return db.Update(ctx, putIn("a", "2")) })
+		queued := background(func() error { return db.Update(ctx, putIn("b", "2")) })
+		p, err := db.Submit(t.Context(), putIn("c", "2"))
+		check(t, err)
+		wait := background(func() error { _, err := p.Wait(ctx); return err })
+		sync := background(func() error { return db.Sync(ctx) })
+		for what, done := range map[string]<-chan error{"update": update, "queued": queued, "wait": wait, "sync": sync} {
+			waits(t, what, done)
+		}
+		if got := all(t, db); got != "a=1" || db.Durable() != 1 {
+			t.Errorf("readers see %q, durable %d", got, db.Durable())
+		}
+		cancel(enough)
+		for what, done := range map[string]<-chan error{"update": update, "wait": wait, "sync": sync} {
+			err := <-done
+			want(t, what, err, engine.ErrAmbiguous)
+			want(t, what, err, enough)
+		}
+		// The Submit took the writer's place, so what was queued was sequenced before it.
+		want(t, "queued", <-queued, engine.ErrAmbiguous)
+		closed := background(db.Close)
+		waits(t, "close", closed)
+		disk.release()
+		check(t, <-closed)
+		if seq, err := p.Wait(ctx); seq != 4 && seq != 3 || err != nil {
+			t.Errorf("asked again: %d %v", seq, err)
+		}
+	})
+}
+
+// TestGiveUpBeforeOrder: who gives up before getting a place in order was not there.
+func TestGiveUpBeforeOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newHanging(tracked())
+		db := open(t, disk, quiet)
+		disk.hang()
+		first := background(func() error { return db.Put(t.Context(), []byte("a"), nil) })
+		ctx, cancel := context.WithCancel(t.Context())
+		second := background(func() error { return db.Put(ctx, []byte("b"), nil) })
+		cancel()
+		if err := <-second; err != context.Canceled {
+			t.Errorf("gave up: %v", err)
+		}
+		disk.release()
+		check(t, <-first)
+		check(t, db.Sync(t.Context()))
+		if got := all(t, db); got != "a=" {
+			t.Errorf("the store has %q", got)
+		}
+	})
+}
+
+// TestEmptyGivesUp: what changed nothing but read what is not yet durable waits for
+// that, and no longer than its context.
+func TestEmptyGivesUp(t *testing.T) {
+	for name, end := range map[string]func(ctx context.Context, tx *engine.Tx) error{
+		"commit":   func(_ context.Context, tx *engine.Tx) error { return tx.Commit() },
+		"rollback": func(_ context.Context, tx *engine.Tx) error { return tx.Rollback() },
+		"submit": func(ctx context.Context, tx *engine.Tx) error {
+			p, err := tx.Submit()
+			if err != nil {
+				return err
+			}
+			_, err = p.Wait(ctx)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				disk := newHanging(tracked())
+				db := open(t, disk, quiet)
+				disk.hang()
+				written := background(func() error { return db.Put(t.Context(), []byte("a"), []byte("1")) })
+				ctx, cancel := context.WithCancelCause(t.Context())
+				enough := errors.New("enough")
+				begin := func(ctx context.Context) *engine.Tx {
+					tx, err := db.Begin(ctx, engine.Immediate)
+					check(t, err)
+					v, err := tx.Get([]byte("a"))
+					if string(v) != "1" || err != nil {
+						t.Fatalf("the place is given on what is pending: %q %v", v, err)
+					}
+					return tx
+				}
+				tx := begin(ctx)
+				gaveUp := background(func() error { return end(ctx, tx) })
+				waits(t, name, gaveUp)
+				cancel(enough)
+				synctest.Wait()
+				select {
+				case err := <-gaveUp:
+					want(t, "gave up", err, enough)
+				default:
+					t.Error("it waits longer than its context")
+				}
+				tx = begin(t.Context())
+				stays := background(func() error { return end(t.Context(), tx) })
+				waits(t, name, stays)
+				disk.release()
+				check(t, <-stays)
+				check(t, <-written)
+			})
+		})
+	}
+}
+
+// TestNoSpace: a full disk refuses what it cannot take, loses nothing, and takes
+// more when there is room.
+func TestNoSpace(t *testing.T) {
+	for name, err := range map[string]error{"at once": engine.ErrNoSpace, "after half": vfs.Short(engine.ErrNoSpace)} {
+		t.Run(name, func(t *testing.T) {
+			mem := tracked()
+			disk := newFailing(mem.Reopen())
+			db := open(t, disk, quiet)
+			put(t, db, "a", "1")
+			for range 3 {
+				disk.set(on(vfs.OnKind(vfs.OpWrite), err))
+				tx, err := db.Begin(t.Context(), engine.Immediate)
+				check(t, err)
+				check(t, tx.Put([]byte("a"), bytes.Repeat([]byte("x"), 2000)))
+				want(t, "a full disk", tx.Commit(), engine.ErrNoSpace)
+				if tx.Seq() != 0 {
+					t.Errorf("what was not written has the number %d", tx.Seq())
+				}
+				want(t, "update", db.Update(t.Context(), putIn("b", "x")), engine.ErrNoSpace)
+				check(t, db.Err())
+				disk.set(nil)
+				put(t, db, "c", "1")
+			}
+			check(t, db.Close())
+			if got := all(t, open(t, mem.Crash(vfs.Lost, 1), quiet)); got != "a=1 c=1" {
+				t.Errorf("the store has %q", got)
+			}
+		})
+	}
+}
+
+// TestPoisoned: after a failed sync nothing is written any more, reading goes on,
+// and everybody is told the first cause.
+func TestPoisoned(t *testing.T) {
+	mem := tracked()
+	disk := newFailing(mem.Reopen()).dropping(mem)
+	db := open(t, disk, quiet)
+	put(t, db, "a", "1")
+	ctx := t.Context()
+	tx, err := db.Begin(ctx, engine.Deferred)
+	check(t, err)
+	check(t, tx.Put([]byte("b"), nil))
+	disk.set(on(vfs.OnKind(vfs.OpSync), engine.ErrIO))
+	failed := db.Put(ctx, []byte("a"), []byte("2"))
+	want(t, "the failed one", failed, engine.ErrAmbiguous)
+	want(t, "the failed one", failed, engine.ErrIO)
+	disk.set(nil)
+	_, checkpoint := db.Checkpoint(ctx)
+	_, submit := db.Submit(ctx, putIn("c", ""))
+	_, begin := db.Begin(ctx, engine.Immediate)
+	for what, err := range map[string]error{
+		"put": db.Put(ctx, nil, nil), "begin": begin, "commit": tx.Commit(), "submit": submit, "sync": db.Sync(ctx), "checkpoint": checkpoint,
+		"err": db.Err(),
+	} {
+		want(t, what, err, engine.ErrPoisoned)
+		want(t, what, err, engine.ErrIO)
+	}
+	if got := all(t, db); got != "a=1" {
+		t.Errorf("readers see %q", got)
+	}
+	ops := mem.Ops()
+	want(t, "close", db.Close(), engine.ErrPoisoned)
+	if n := mem.Ops() - ops; n != 0 {
+		t.Errorf("closing wrote %d times", n)
+	}
+	if got := all(t, open(t, mem.Crash(vfs.Lost, 1), quiet)); got != "a=1" {
+		t.Errorf("after a power cut: %q", got)
+	}
+	if got := all(t, open(t, mem.Crash(vfs.Kill, 1), quiet)); got != "a=1" && got != "a=2" {
+		t.Errorf("reopened: %q", got)
+	}
+}
+
+// dropping marks the pages of a failed sync clean, as systems do.
+func (f *failing) dropping(mem *vfs.Mem) *failing {
+	f.DropOnSync(mem.DropDirty)
+	return f
+}
+
+// TestAdmitPanics: a panic in Admit rolls back like one in fn.
+func TestAdmitPanics(t *testing.T) {
+	boom := true
+	db := open(t, vfs.NewMem(vfs.MemOptions{}), engine.Options{Admit: func(context.Context, engine.Request) error {
+		if boom {
+			panic("in admit")
+		}
+		return nil
+	}})
+	for _, mode := range []engine.Mode{engine.Deferred, engine.Immediate, engine.Exclusive} {
+		tx, err := db.Begin(t.Context(), mode)
+		check(t, err)
+		check(t, tx.Put([]byte("a"), nil))
+		func() {
+			defer func() {
+				if v := recover(); v != "in admit" {
+					t.Errorf("the panic came out as %v", v)
+				}
+			}()
+			_ = tx.Commit()
+		}()
+		if tx.Open() || db.Stats().OpenTx != 0 {
+			t.Fatalf("%v is left open", mode)
+		}
+	}
+	boom = false
+	put(t, db, "b", "1")
+	if got := all(t, db); got != "b=1" {
+		t.Errorf("the store has %q", got)
+	}
+}
+
+// TestBackgroundFails: what fails where nobody waits is logged, and hurts nobody.
+func TestBackgroundFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newFailing(tracked())
+		var log bytes.Buffer
+		db := open(t, disk, engine.Options{CheckpointAfter: 1, CheckpointRate: -1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		disk.set(on(vfs.Both(vfs.OnKind(vfs.OpWrite), vfs.OnPath("log/backup")), engine.ErrNoSpace))
+		put(t, db, "a", "1")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := log.String(); !strings.Contains(got, "background work failed") || !strings.Contains(got, "checkpoint") || !strings.Contains(got, engine.ErrNoSpace.Error()) {
+			t.Errorf("logged %q", got)
+		}
+		disk.set(nil)
+		put(t, db, "b", "1")
+		time.Sleep(time.Minute)
+		if info, err := db.Info(t.Context()); err != nil || len(info.Checkpoints) != 1 || info.Checkpoints[0] != 2 {
+			t.Errorf("checkpoints %v %v", info.Checkpoints, err)
+		}
+		check(t, db.Close())
+	})
+}

@@ -1,0 +1,323 @@
+package wal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/vlogdb/vlog/internal/batch"
+	"github.com/vlogdb/vlog/internal/fault"
+	"github.com/vlogdb/vlog/internal/vfs"
+)
+
+// TestAppendCloseScan: what was appended, in groups of any shape, is what scanning
+// the files finds after a close; every segment is sealed and nothing else is left.
+func TestAppendCloseScan(t *testing.T) {
+	shapes := [][]int{{0}, {1}, {0, 0, 0}, {1, 500, 3}, {440, 1}, {3000}, {9000}, {600, 600, 600, 600}, {5}}
+	for _, spares := range []int{0, 2} {
+		fsys := mem()
+		opts := tiny()
+		opts.Spares, opts.Grow = spares, 1024
+		r := newRig(t, fsys, opts)
+		var want []string
+		for i, sizes := range shapes {
+			var group []string
+			for j, n := range sizes {
+				group = append(group, strings.Repeat(fmt.Sprint(i+j), n))
+			}
+			r.put(group...)
+			want = append(want, group...)
+			check(t, r.Prepare(t.Context(), nil))
+		}
+		check(t, r.Close())
+		got, segments := onDisk(t, fsys)
+		equal(t, "payloads", got, want)
+		if len(segments) < 4 || len(names(t, fsys)) != len(segments) {
+			t.Errorf("%d segments in %v", len(segments), names(t, fsys))
+		}
+		epochs := map[uint64]bool{}
+		for _, s := range segments {
+			epochs[s.Header.Epoch] = true
+			if !s.Sealed || s.Size != s.End || s.Bad != nil || s.Stray != 0 || s.LastTime != 1000 || s.Header.Created != 7 {
+				t.Errorf("%s: %+v", s.Name, s)
+			}
+		}
+		if len(epochs) != len(segments) {
+			t.Error("two segments have one epoch")
+		}
+	}
+}
+
+// TestGoOn closes and goes on several times, as recovery does.
+func TestGoOn(t *testing.T) {
+	fsys := mem()
+	r := newRig(t, fsys, tiny())
+	var want []string
+	for i := range 5 {
+		p := fmt.Sprint("payload ", i)
+		r.put(p)
+		want = append(want, p)
+		check(t, r.Close())
+		_, segments := onDisk(t, fsys)
+		s := Start{Last: r.last}
+		for _, seg := range segments {
+			s.Segments = append(s.Segments, Kept{First: seg.Header.First, Last: seg.Last, Epoch: seg.Header.Epoch, Size: seg.Size})
+			s.Chain = seg.ChainEnd
+		}
+		l, err := Resume(fsys, tiny(), s)
+		check(t, err)
+		r.Local = l
+		if st := r.Stats(); st.Segments != i+1 || st.Bytes != int64(i+1)*1536 {
+			t.Errorf("%+v", st)
+		}
+	}
+	equal(t, "read", list(r.Read(t.Context(), 1)).payloads, want)
+	check(t, r.Close())
+	if got, _ := onDisk(t, fsys); !slices.Equal(got, want) {
+		t.Errorf("on disk %v", got)
+	}
+}
+
+// TestRefused: what is refused writes nothing, and the log goes on.
+func TestRefused(t *testing.T) {
+	fsys := mem()
+	opts := tiny()
+	opts.MaxRecord = 10
+	r := newRig(t, fsys, opts)
+	r.put("one")
+	before := readFile(t, fsys, SegmentName(1))
+	for _, after := range []Seq{0, 2, 1 << 63} {
+		_, err := r.Append(t.Context(), after, records("x"))
+		wantKind(t, err, fault.ErrConflict)
+	}
+	_, err := r.Append(t.Context(), 1, records("0123456789", "01234567890"))
+	wantKind(t, err, fault.ErrTooLarge)
+	if last, err := r.Append(t.Context(), 1, nil); last != 1 || err != nil {
+		t.Errorf("an empty group: %v %v", last, err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 { // a free turn and an ended context: either may win, never half
+		last, err := r.Append(ended, r.last, records("x"))
+		if err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		r.last = max(r.last, last)
+	}
+	if r.last == 1 && string(readFile(t, fsys, SegmentName(1))) != string(before) {
+		t.Error("something was written")
+	}
+	r.put("0123456789")
+	if l := r.Limits(); l.Record != 10 || l.Group <= 0 || l.Durable {
+		t.Errorf("%+v", l)
+	}
+	check(t, r.Close())
+}
+
+// TestClosed: everything but reading what is there ends with the log.
+func TestClosed(t *testing.T) {
+	opts := tiny()
+	opts.Spares = 1
+	r := newRig(t, mem(), opts)
+	r.put("one")
+	check(t, r.Close())
+	ctx := t.Context()
+	_, err := r.Append(ctx, 1, records("two"))
+	for name, err := range map[string]error{"append": err, "sync": r.Sync(ctx), "rotate": r.Rotate(ctx), "trim": r.Trim(ctx, 1), "prepare": r.Prepare(ctx, nil), "close": r.Close()} {
+		if fault.KindOf(err) != fault.ErrClosed {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if r.WantsSpare() {
+		t.Error("wants a spare")
+	}
+	equal(t, "read", list(r.Read(ctx, 1)).payloads, []string{"one"})
+}
+
+// TestFailedSync: its waiter learns that nobody knows, everybody behind that the
+// log has stopped; nothing more is written, not even a seal.
+func TestFailedSync(t *testing.T) {
+	for _, then := range []string{"append", "rotate", "close"} {
+		m := mem()
+		armed := false
+		inj := vfs.When(func(op vfs.Op) bool { return armed && op.Kind == vfs.OpSync }, vfs.Nth(1, fault.ErrIO))
+		r := newRig(t, vfs.NewFail(m, inj), tiny())
+		r.put("one")
+		check(t, r.add("two"))
+		armed = true
+		wantKind(t, r.Sync(t.Context()), fault.ErrAmbiguous)
+		before := readFile(t, m, SegmentName(1))
+		switch then {
+		case "append":
+			wantKind(t, r.add("three"), fault.ErrPoisoned)
+		case "rotate":
+			wantKind(t, r.Rotate(t.Context()), fault.ErrPoisoned)
+		}
+		wantKind(t, r.Sync(t.Context()), fault.ErrPoisoned)
+		wantKind(t, r.Sync(t.Context()), fault.ErrIO) // and why
+		equal(t, "read", list(r.Read(t.Context(), 1)).payloads, []string{"one"})
+		if got := list(r.Follow(t.Context(), 1)); !errors.Is(got.err, fault.ErrPoisoned) || len(got.seqs) != 1 {
+			t.Errorf("follow: %v, %v", got.seqs, got.err)
+		}
+		wantKind(t, r.Close(), fault.ErrPoisoned)
+		if string(readFile(t, m, SegmentName(1))) != string(before) {
+			t.Errorf("%s: something was written after the failed sync", then)
+		}
+		if d, ok := mark(t, m); !ok || d.Seq != 1 {
+			t.Errorf("log/durable: %+v %v", d, ok)
+		}
+	}
+}
+
+// TestStop ends writing because of a failure elsewhere.
+func TestStop(t *testing.T) {
+	r := newRig(t, mem(), tiny())
+	r.put("one")
+	r.Fail(errors.New("elsewhere"))
+	wantKind(t, r.add("two"), fault.ErrPoisoned)
+	if err := r.Close(); !errors.Is(err, fault.ErrPoisoned) || !strings.Contains(err.Error(), "elsewhere") {
+		t.Error(err)
+	}
+	if _, segments := onDisk(t, r.fs); segments[0].Sealed {
+		t.Error("it was sealed")
+	}
+}
+
+// TestNoSpaceAnywhere lets each disk operation of a small life find no space, once,
+// before or in the middle of it, and says what may follow: no error; an error after
+// which nothing of the group is readable and the log goes on; or ErrAmbiguous,
+// after which the log has stopped. What was acknowledged is there in any case.
+func TestNoSpaceAnywhere(t *testing.T) {
+	for name, cause := range map[string]error{"before": fault.ErrNoSpace, "short": vfs.Short(fault.ErrNoSpace)} {
+		for _, grow := range []int64{0, 2048} {
+			n := 1
+			for noSpaceAt(t, fmt.Sprint(name, " ", grow), grow, vfs.Nth(n, cause)) {
+				n++
+			}
+			if n < 40 {
+				t.Errorf("only %d operations", n)
+			}
+		}
+	}
+}
+
+func noSpaceAt(t *testing.T, name string, grow int64, inj vfs.Injector) bool {
+	m := mem()
+	armed, hit := false, ""
+	fail := vfs.NewFail(m, vfs.InjectorFunc(func(op vfs.Op) error {
+		if !armed || !vfs.OnChange()(op) {
+			return nil
+		}
+		err := inj.Fail(op)
+		if err != nil {
+			hit = op.String()
+		}
+		return err
+	}))
+	opts := tiny()
+	opts.Spares, opts.Grow = 1, grow
+	r := newRig(t, fail, opts)
+	armed = true
+	var want []string
+	stopped := false
+	for i := 0; i < 8 && !stopped; i++ {
+		for try := 0; try < 2; try++ {
+			p := fmt.Sprintf("%d %d %s", i, try, strings.Repeat("x", 600))
+			err := r.add(p)
+			if err == nil {
+				want = append(want, p)
+				err = r.Sync(t.Context())
+			} else if got, _ := onDisk(t, m); !errors.Is(err, fault.ErrAmbiguous) && !slices.Equal(got, want) {
+				t.Fatalf("%s %s: answered %v, and %d are readable, not %d", name, hit, err, len(got), len(want))
+			}
+			if err == nil {
+				break
+			}
+			if stopped = errors.Is(err, fault.ErrAmbiguous); stopped {
+				wantKind(t, r.add("more"), fault.ErrPoisoned)
+				break
+			}
+			if try > 0 || !errors.Is(err, fault.ErrNoSpace) {
+				t.Fatalf("%s %s: try %d: %v", name, hit, try, err)
+			}
+		}
+		if err := r.Prepare(t.Context(), nil); err != nil && !errors.Is(err, fault.ErrNoSpace) && !stopped {
+			if stopped = errors.Is(err, fault.ErrPoisoned); !stopped {
+				t.Fatalf("%s %s: prepare: %v", name, hit, err)
+			}
+		}
+		if err := r.add(); errors.Is(err, fault.ErrPoisoned) {
+			stopped = true
+		}
+	}
+	err := r.Close()
+	if err != nil && hit == "" {
+		t.Fatal(err)
+	}
+	got, segments := onDisk(t, m)
+	if !slices.Equal(got, want) {
+		t.Fatalf("%s %s: %d payloads on disk, %d acknowledged", name, hit, len(got), len(want))
+	}
+	if last := segments[len(segments)-1]; err == nil && !last.Sealed {
+		t.Fatalf("%s %s: closed without a seal", name, hit)
+	}
+	return hit != ""
+}
+
+// TestNotTakenBack: where a half-written group cannot be taken back durably, the
+// log stops and nobody is told that nothing was written.
+func TestNotTakenBack(t *testing.T) {
+	for _, kind := range []vfs.OpKind{vfs.OpTruncate, vfs.OpSync} {
+		m := mem()
+		armed := false
+		on := func(k vfs.OpKind) func(vfs.Op) bool {
+			return func(op vfs.Op) bool { return armed && op.Kind == k }
+		}
+		fail := vfs.NewFail(m, vfs.Any(vfs.When(on(vfs.OpWrite), vfs.Nth(1, vfs.Short(fault.ErrNoSpace))), vfs.When(on(kind), vfs.Always(fault.ErrIO))))
+		r := newRig(t, fail, tiny())
+		r.put("one")
+		armed = true
+		err := r.add("two", "three")
+		wantKind(t, err, fault.ErrAmbiguous)
+		wantKind(t, err, fault.ErrNoSpace) // the first cause is kept
+		wantKind(t, r.add("two"), fault.ErrPoisoned)
+		wantKind(t, r.Close(), fault.ErrPoisoned)
+	}
+}
+
+// TestGroupSize: the sizes that rotation computes are those that are written.
+func TestGroupSize(t *testing.T) {
+	for _, sizes := range [][]int{{0}, {1}, {440}, {441}, {7, 8, 9}, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, {4000}} {
+		var recs []Record
+		for _, n := range sizes {
+			recs = append(recs, record(strings.Repeat("x", n)))
+		}
+		h := head(1)
+		b, _ := appendGroup(nil, &group{records: recs}, h.salt(), 512)
+		if got := groupSize(recs); got < int64(len(b)) || got > int64(len(b))+sector {
+			t.Errorf("%v: %d bytes are written, %d were expected", sizes, len(b), got)
+		}
+	}
+}
+
+// TestReferences: a record that refers to a batch object adds that object to the chain.
+func TestReferences(t *testing.T) {
+	payload := batch.AppendRef(nil, batch.Ref{Digest: batch.Digest{1}, Length: 99})
+	r := newRig(t, mem(), tiny())
+	rec := batch.NewRecord(payload)
+	rec.Flags, rec.Hash = batch.FlagRef, batch.Digest{1}
+	_, err := r.Append(t.Context(), 0, []Record{rec})
+	check(t, err)
+	check(t, r.Sync(t.Context()))
+	want := Chain{}.Next(batch.Digest{1})
+	for e, err := range r.Read(t.Context(), 1) {
+		check(t, err)
+		if e.Flags != batch.FlagRef || e.Chain != want || string(e.Payload) != string(payload) {
+			t.Errorf("%+v", e)
+		}
+	}
+	check(t, r.Close())
+}
