@@ -26,6 +26,9 @@ type Report = recovery.Report
 // ErrCorrupt, ErrForeign, ErrNotRegular, ErrReadOnly, ErrDenied, ErrNoLocks,
 // ErrNoSpace, ErrIO. After an error nothing is held.
 func Open(ctx context.Context, dir string, opts Options) (*DB, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	open := vfs.CreateOS
 	if opts.ReadOnly || opts.MustExist {
 		open = vfs.OpenOS
@@ -108,6 +111,10 @@ func newDB(store *recovery.Store, opts Options) *DB {
 	return db
 }
 
+// manySegments above the checkpoint call for a new one, however small they are: a
+// program that opens, writes a little and closes leaves one each time.
+const manySegments = 64
+
 // writerID names who writes: this store on this machine.
 func writerID(store *recovery.Store) (w batch.Writer) {
 	h := blake3.NewDeriveKey("vlog writer v1")
@@ -125,6 +132,9 @@ func (db *DB) start() {
 	c.checkpointing = make(chan struct{}, 1)
 	c.kick = make(chan struct{}, 1)
 	c.logged.Store(c.store.Report.ReplayedBytes)
+	if c.store.Report.Segments >= manySegments {
+		c.logged.Store(c.opts.CheckpointAfter)
+	}
 	c.newest = c.store.Report.Checkpoint
 	c.life, c.end = context.WithCancel(context.Background())
 	if c.opts.background() {

@@ -13,8 +13,9 @@ type Pending struct {
 	empty *txCore // changed nothing: only what it read has to become durable
 }
 
-// Wait returns the transaction's number once it is on disk (0 where it changed
-// nothing), or why it is not. The context ends only the waiting: the error is then
+// Wait returns the transaction's number once it is on disk, or in the log under a
+// SyncPolicy that does not sync each commit (0 where it changed nothing), or why
+// it is not. The context ends only the waiting: the error is then
 // ErrAmbiguous, and Wait may be called again.
 func (p *Pending) Wait(ctx context.Context) (uint64, error) {
 	if p.empty != nil {

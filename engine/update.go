@@ -33,7 +33,9 @@ func (s Scope) View(ctx context.Context, fn func(ctx context.Context, tx *Tx) er
 // changed meanwhile it runs fn again on the newer state, after a few times in the
 // writer's place; so fn must not leave traces outside the transaction. An error
 // or a panic in fn rolls back. Beginning another writing transaction with the
-// context that fn gets is ErrInTx.
+// context that fn gets is ErrInTx; with another context it is a transaction of its
+// own, which waits for ever where this one holds the writer's place: always use
+// the context that fn gets.
 //
 // Three things may happen: nil, the batch is on disk; an error, nothing was
 // written; or ErrAmbiguous, it may be there after reopening.

@@ -14,6 +14,9 @@ func (l *look) act(opts Options) ([]wal.Kept, error) {
 	if err := l.names(); err != nil {
 		return nil, err
 	}
+	if err := l.sweep(); err != nil { // first: what follows may need the room
+		return nil, err
+	}
 	if err := l.settle(); err != nil {
 		return nil, err
 	}
@@ -29,7 +32,7 @@ func (l *look) act(opts Options) ([]wal.Kept, error) {
 			return nil, err
 		}
 	}
-	return kept, l.sweep()
+	return kept, nil
 }
 
 // names makes durable what was read of the directories: after a kill a name may

@@ -178,6 +178,8 @@ func (c *checker) names() error {
 	}
 	for _, f := range c.files {
 		switch f.Class {
+		case Irregular:
+			c.tell(Finding{SeverityError, "irregular", f.Path, 0, 0, "is no plain file or directory, but has a name of ours", "whatever belongs there; opening refuses"})
 		case Unknown:
 			c.tell(Finding{SeverityWarning, "unknown", f.Path, 0, 0, "no rule names this file", "nothing; it is left alone"})
 		case ClassBackup, ClassFlag, ClassTemp, ClassSpare:
@@ -362,7 +364,24 @@ func (c *checker) bounds() error {
 	if end := max(c.ended, c.newest); l.floor > end && c.sum.Errors == 0 {
 		c.tell(Finding{SeverityError, "missing", wal.Dir, 0, uint64(end + 1), fmt.Sprintf("the log ends at %v, %s says that %v was durable", end, l.says, l.floor), affected(end+1, l.floor+1)})
 	}
+	if err := c.lock(); err != nil {
+		return err
+	}
 	return c.reaches()
+}
+
+// lock tells of a line in LOCK that does not check out: it would have proven where
+// a clean close ended the log.
+func (c *checker) lock() error {
+	line, err := readSmall(c.fs, LockName, maxLock)
+	if errors.Is(err, fault.ErrNotFound) || (err == nil && (len(line) == 0 || openLine(line))) {
+		return nil
+	}
+	if err != nil {
+		return c.damage(LockName, 0, err, "no batch; what it said of the last close")
+	}
+	c.tell(Finding{SeverityWarning, "checksum", LockName, 0, 0, "the line does not check out", "no batch; what it said of the last close"})
+	return nil
 }
 
 // reaches checks that the log begins where the oldest good checkpoint ends, and does

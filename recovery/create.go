@@ -47,6 +47,9 @@ func (s *Store) makeable(opts Options) error {
 	if err != nil {
 		return err
 	}
+	if err := plain(files); err != nil {
+		return err
+	}
 	for _, f := range files {
 		switch f.Class {
 		case ClassLock, ClassLogDir, ClassTemp, ClassSpare:

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/vlogdb/vlog/internal/checkpoint"
+	"github.com/vlogdb/vlog/internal/fault"
 	"github.com/vlogdb/vlog/internal/vfs"
 	"github.com/vlogdb/vlog/wal"
 )
@@ -30,6 +31,9 @@ const (
 	ClassErrorDir
 	ClassKept // a tail in error/
 	ClassTemp // left by a replacement that did not finish
+	// Irregular is a link, pipe, device or directory under a name of ours, or a
+	// file where a directory of ours belongs: nothing may be read or written there.
+	Irregular
 )
 
 // Classify says what a path inside a store stands for. It is the one place that
@@ -106,6 +110,28 @@ type File struct {
 	Class Class
 }
 
+// odd says whether a name of ours stands for something of another kind.
+func odd(path string, e vfs.DirEntry) bool {
+	if e.Dir {
+		return Classify(path, true) == Unknown && Classify(path, false) != Unknown
+	}
+	if e.Regular {
+		return Classify(path, false) == Unknown && Classify(path, true) != Unknown
+	}
+	return Classify(path, false) != Unknown || Classify(path, true) != Unknown
+}
+
+// plain returns ErrNotRegular where a name of ours stands for something of
+// another kind: it would be taken for missing, and then be written over.
+func plain(files []File) error {
+	for _, f := range files {
+		if f.Class == Irregular {
+			return &fault.Error{Op: "open", At: fault.Place{Path: f.Path}, Err: fault.ErrNotRegular, Hint: "put the plain file or directory back, or move this away; nothing was changed"}
+		}
+	}
+	return nil
+}
+
 // Base returns the last element of the path.
 func (f File) Base() string { return f.Path[strings.LastIndexByte(f.Path, '/')+1:] }
 
@@ -129,11 +155,11 @@ func walk(fsys vfs.FS) ([]File, error) {
 				path = dir + "/" + e.Name
 			}
 			class := Classify(path, e.Dir)
-			if !e.Dir && !e.Regular {
-				class = Unknown
+			if odd(path, e) {
+				class = Irregular
 			}
 			all = append(all, File{path, class})
-			if e.Dir && class != Unknown {
+			if e.Dir && class != Unknown && class != Irregular {
 				dirs = append(dirs, path)
 			}
 		}

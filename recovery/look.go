@@ -56,6 +56,9 @@ func (l *look) run(readOnly bool) (err error) {
 	if l.files, err = walk(l.fs); err != nil {
 		return err
 	}
+	if err := plain(l.files); err != nil {
+		return err
+	}
 	l.unknown()
 	if !slices.ContainsFunc(l.files, func(f File) bool { return f.Class == ClassLogDir }) {
 		return &fault.Error{Op: "open", At: fault.Place{Path: wal.Dir}, Err: fault.ErrCorrupt, Detail: "the directory is missing", Hint: "put it back, or restore a backup; nothing was changed"}

@@ -112,8 +112,27 @@ func (l *Local) unwrite(cause error) error {
 	if err != nil {
 		return l.stop(a, errors.Join(cause, err))
 	}
-	return cause
+	return &NotWritten{named(cause, a.name)}
 }
+
+// named says which segment a failure was about: the file was opened under the
+// name of a spare.
+func named(err error, name string) error {
+	if e, ok := errors.AsType[*fault.Error](err); ok {
+		e.At.Path = name
+	}
+	return err
+}
+
+// NotWritten marks a failure after which nothing of the group is in the log, and
+// the log goes on.
+type NotWritten struct{ Cause error }
+
+// Error implements error.
+func (n *NotWritten) Error() string { return n.Cause.Error() }
+
+// Unwrap returns the cause.
+func (n *NotWritten) Unwrap() error { return n.Cause }
 
 // stop ends the log where a failure leaves open what a segment holds.
 func (l *Local) stop(a *active, cause error) error {
@@ -155,13 +174,26 @@ func (l *Local) Sync(ctx context.Context) error {
 
 func (l *Local) sync() error {
 	if a := l.active; a != nil && a.dirty {
-		if err := a.f.Sync(); err != nil {
+		if err := syncNamed(a.f); err != nil {
 			l.fail(err)
 			return &fault.Error{Op: "sync", At: fault.Place{Path: a.name, Seq: uint64(l.after)}, Err: fault.ErrAmbiguous, Cause: err}
 		}
 		a.dirty = false
 	}
 	return l.publish()
+}
+
+// syncNamed syncs a file that still has a name: one that was removed while it is
+// open takes writes and syncs, and is gone with the process.
+func syncNamed(f vfs.File) error {
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	st, err := f.Stat()
+	if err == nil && st.Links == 0 {
+		err = &fault.Error{Op: "sync", Err: fault.ErrNotFound, Detail: "the file was removed while it was open"}
+	}
+	return err
 }
 
 // publish lets readers and other processes see what is durable: first
@@ -216,16 +248,22 @@ func (l *Local) writeMark() error {
 func (l *Local) begin() error {
 	spare, err := l.pickSpare()
 	if err != nil {
-		return err
+		return &NotWritten{err}
 	}
 	h := Header{Store: l.opts.Store, Epoch: l.opts.Rand(), First: l.after + 1, Chain: l.chain, Created: l.opts.Now()}
 	a := &active{f: spare.f, name: SegmentName(h.First), head: h, salt: h.salt(), off: HeaderSize, size: spare.size}
-	err = writeHeader(a, h)
+	_, err = a.f.WriteAt(h.encode(), 0)
+	if err == nil {
+		err = l.syncHeader(a)
+	}
+	if errors.Is(err, fault.ErrAmbiguous) {
+		return errors.Join(err, a.f.Close())
+	}
 	if err == nil {
 		err = l.fs.Rename(spare.name, a.name)
 	}
 	if err != nil {
-		return errors.Join(err, a.f.Close(), l.fs.Remove(spare.name))
+		return &NotWritten{errors.Join(err, a.f.Close(), l.fs.Remove(spare.name))}
 	}
 	if err := l.fs.SyncDir(Dir); err != nil {
 		return errors.Join(l.stop(a, err), a.f.Close())
@@ -237,11 +275,14 @@ func (l *Local) begin() error {
 	return nil
 }
 
-func writeHeader(a *active, h Header) error {
-	if _, err := a.f.WriteAt(h.encode(), 0); err != nil {
+// syncHeader syncs the header of a file that has no name of ours yet. A full disk
+// spoils that file alone; any other failed sync ends the log, as everywhere.
+func (l *Local) syncHeader(a *active) error {
+	err := a.f.Sync()
+	if err == nil || errors.Is(err, fault.ErrNoSpace) {
 		return err
 	}
-	return a.f.Sync()
+	return l.stop(a, err)
 }
 
 // finish ends the active segment: everything in it durable, then the seal, then

@@ -29,9 +29,7 @@ func (l *Local) pickSpare() (s spare, err error) {
 	}
 	l.mu.Unlock()
 	if s.name == "" {
-		s.name = l.nextSpare()
-		s.f, err = l.fs.Open(s.name, vfs.CreateNew)
-		return s, err
+		return l.newSpare()
 	}
 	if s.f, err = l.fs.Open(s.name, vfs.ReadWrite); err != nil {
 		return s, err
@@ -42,6 +40,20 @@ func (l *Local) pickSpare() (s spare, err error) {
 	}
 	s.size = st.Size
 	return s, nil
+}
+
+// spareTries bounds how many names are tried for a new file: whatever stands under
+// such a name and is not ours is left alone.
+const spareTries = 100
+
+func (l *Local) newSpare() (s spare, err error) {
+	for range spareTries {
+		s.name = l.nextSpare()
+		if s.f, err = l.fs.Open(s.name, vfs.CreateNew); !errors.Is(err, fault.ErrExists) {
+			return s, err
+		}
+	}
+	return s, err
 }
 
 func (l *Local) nextSpare() string {

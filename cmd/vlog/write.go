@@ -69,6 +69,10 @@ func (a *app) delCommand() *cobra.Command {
 	}}
 }
 
+// manySegments are read at opening before a write takes a checkpoint along: each
+// run of the command that writes leaves one.
+const manySegments = 64
+
 // change runs one transaction on one key and tells its number.
 func (a *app) change(ctx context.Context, w words, fn func(*engine.Tx) error) error {
 	return a.with(ctx, w.dir, quiet(), func(db *engine.DB) error {
@@ -80,6 +84,9 @@ func (a *app) change(ctx context.Context, w words, fn func(*engine.Tx) error) er
 		p, err := s.Submit(ctx, func(_ context.Context, tx *engine.Tx) error { return fn(tx) })
 		if err == nil {
 			seq, err = p.Wait(ctx)
+		}
+		if err == nil && db.Report().Segments >= manySegments {
+			_, err = db.Checkpoint(ctx)
 		}
 		if err != nil {
 			return err

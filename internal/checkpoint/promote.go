@@ -109,6 +109,9 @@ func (p *Promoter) undo(cause error) error {
 }
 
 func harmless(err error) bool {
+	if _, ok := errors.AsType[*notBegun](err); ok {
+		return true
+	}
 	return errors.Is(err, fault.ErrNoSpace) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 

@@ -19,7 +19,7 @@ type Pace func(n int) error
 func Write(fsys vfs.FS, name string, img Image, pace Pace) (Summary, error) {
 	f, err := fsys.Open(name, vfs.CreateNew)
 	if err != nil {
-		return Summary{}, err
+		return Summary{}, &notBegun{err}
 	}
 	sum, err := img.writeTo(f, pace)
 	if err == nil {
@@ -27,6 +27,12 @@ func Write(fsys vfs.FS, name string, img Image, pace Pace) (Summary, error) {
 	}
 	return sum, errors.Join(err, f.Close())
 }
+
+// notBegun marks a file that could not be made: there is nothing on disk.
+type notBegun struct{ cause error }
+
+func (n *notBegun) Error() string { return n.cause.Error() }
+func (n *notBegun) Unwrap() error { return n.cause }
 
 // Image is a picture on its way into a file.
 type Image struct {

@@ -8,6 +8,7 @@ import (
 	"github.com/vlogdb/vlog/internal/batch"
 	"github.com/vlogdb/vlog/internal/fault"
 	"github.com/vlogdb/vlog/internal/state"
+	"github.com/vlogdb/vlog/wal"
 )
 
 // lead takes one round from the gathering to the answers, then hands the lead on.
@@ -198,6 +199,11 @@ func (c *Committer) publishLocked(r *round) {
 	}
 	if c.opts.SyncEach || r.sync {
 		c.durable.Store(uint64(c.published.Load().Seq()))
+		return
+	}
+	// A log that finishes a segment syncs it, whatever the policy.
+	if _, last, _, err := c.opts.Log.Bounds(context.Background()); err == nil {
+		c.durable.Store(max(c.durable.Load(), uint64(last)))
 	}
 }
 
@@ -205,7 +211,9 @@ func (c *Committer) publishLocked(r *round) {
 // pending picture goes back to the published one and writing goes on. Everything
 // else ends writing: nobody knows what is on disk.
 func (c *Committer) failedLocked(err error) error {
-	clean := !isSync(err) && (errors.Is(err, fault.ErrNoSpace) || errors.Is(err, fault.ErrTooLarge)) && !errors.Is(err, fault.ErrAmbiguous)
+	_, not := errors.AsType[*wal.NotWritten](err)
+	not = not || errors.Is(err, fault.ErrNoSpace) || errors.Is(err, fault.ErrTooLarge)
+	clean := not && !isSync(err) && !errors.Is(err, fault.ErrAmbiguous)
 	answer := err
 	if !clean && c.cause == nil {
 		c.cause = err
