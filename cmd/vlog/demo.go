@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -41,7 +42,7 @@ record is checked, the rest is written, and the log is looked into. The store st
 			if err != nil {
 				return err
 			}
-			d := &demo{a: a, dir: dir, sums: map[string]int{}}
+			d := &demo{a: a, dir: dir, acked: map[int]bool{}}
 			return d.run(cmd.Context())
 		}}
 }
@@ -63,12 +64,11 @@ type demo struct {
 	a      *app
 	dir    string
 	groups [][]cities.City // the transactions
-	acked  []int           // acknowledged before the kill
-	sums   map[string]int  // population by country of what was found
+	acked  map[int]bool    // those acknowledged before the kill
 
-	report   engine.Report
-	found    int // cities found after the kill
-	unasked  int // of these, in transactions that were written but not yet acknowledged
+	report   engine.Report // of the opening after the kill
+	left     demoCount     // what the kill left
+	end      demoCount     // what is there in the end
 	info     engine.Info
 	check    engine.CheckSummary
 	began    time.Time
@@ -139,34 +139,55 @@ func (d *demo) kill(ctx context.Context) error {
 		return err
 	}
 	stop := int(demoKill * float64(len(d.groups)))
-	if err := d.readAcks(acks, stop, child.Process.Kill); err != nil {
-		return err
+	err = d.readAcks(acks, stop, child.Process.Kill)
+	if err != nil {
+		err = errors.Join(err, child.Process.Kill())
 	}
 	d.killedAt = time.Since(began)
-	if err := child.Wait(); err == nil {
-		return fmt.Errorf("the writer ended by itself before it could be killed, with %d of %d transactions acknowledged", len(d.acked), len(d.groups))
+	if err := firstError(err, d.ended(child.Wait(), stop)); err != nil {
+		return err
 	}
 	return d.say("2. a second process wrote with %d goroutines, %d cities a transaction; killed with SIGKILL after %s, %d of %d transactions acknowledged",
 		demoWriters, demoBatch, d.killedAt.Round(time.Millisecond), len(d.acked), len(d.groups))
 }
 
+// ended says what is wrong with the writer's end: it must have been the kill, which
+// comes with the acknowledgement number stop and never before.
+func (d *demo) ended(waited error, stop int) error {
+	switch {
+	case waited == nil:
+		return fmt.Errorf("the writer ended by itself before it could be killed, with %d of %d transactions acknowledged", len(d.acked), len(d.groups))
+	case len(d.acked) < stop:
+		return fmt.Errorf("the writer failed with %d of %d transactions acknowledged: %w", len(d.acked), len(d.groups), waited)
+	}
+	return nil
+}
+
 // readAcks reads one number a line until the pipe ends, and kills the writer when
-// enough have come. What was acknowledged before the kill counts too.
+// enough have come. What was acknowledged before the kill counts too; a line that
+// the kill cut short does not.
 func (d *demo) readAcks(acks io.Reader, stop int, kill func() error) error {
-	lines := bufio.NewScanner(acks)
-	for lines.Scan() {
-		n, err := strconv.Atoi(strings.TrimSpace(lines.Text()))
-		if err != nil || n < 0 || n >= len(d.groups) {
-			return fmt.Errorf("the writer acknowledged %q", lines.Text())
+	lines := bufio.NewReader(acks)
+	for {
+		line, err := lines.ReadString('\n')
+		if errors.Is(err, io.EOF) {
+			return nil
 		}
-		d.acked = append(d.acked, n)
-		if len(d.acked) == stop {
-			if err := kill(); err != nil {
-				return err
-			}
+		if err != nil {
+			return err
+		}
+		n, err := strconv.Atoi(strings.TrimSpace(line))
+		if err != nil || n < 0 || n >= len(d.groups) || d.acked[n] {
+			return fmt.Errorf("the writer acknowledged %q", line)
+		}
+		d.acked[n] = true
+		if len(d.acked) != stop {
+			continue
+		}
+		if err := kill(); err != nil {
+			return err
 		}
 	}
-	return lines.Err()
 }
 
 // recover opens the store that the killed writer left and checks it.
@@ -181,10 +202,12 @@ func (d *demo) recover(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := d.verify(ctx, db, false); err != nil {
+		var err error
+		if d.left, err = d.verify(ctx, db, false); err != nil {
 			return err
 		}
-		return d.say("   checked: %d acknowledged transactions, all there and exact; %d more were on disk and not yet answered; none half there", len(d.acked), d.unasked)
+		return d.say("   checked: %d acknowledged transactions, all there and exact; %d more were on disk and not yet answered; none half there; #1 .. #%d without a gap",
+			d.left.acked, d.left.groups-d.left.acked, d.left.groups)
 	})
 }
 
@@ -204,7 +227,7 @@ func (d *demo) finish(ctx context.Context) error {
 		return err
 	}
 	err = d.a.read(ctx, d.dir, func(db *engine.DB) (err error) {
-		if err := d.verify(ctx, db, true); err != nil {
+		if d.end, err = d.verify(ctx, db, true); err != nil {
 			return err
 		}
 		d.info, err = db.Info(ctx)
@@ -213,14 +236,14 @@ func (d *demo) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.check, err = engine.Check(ctx, d.dir, engine.CheckOptions{}, func(f engine.Finding) { err = fmt.Errorf("check found %+v", f) })
-	if err == nil && d.check.Errors > 0 {
-		err = fmt.Errorf("check found %d errors", d.check.Errors)
-	}
-	if err != nil {
+	var findings []error
+	d.check, err = engine.Check(ctx, d.dir, engine.CheckOptions{}, func(f engine.Finding) {
+		findings = append(findings, fmt.Errorf("check found in %s at %d: %s: %s", f.File, f.Offset, f.Kind, f.Detail))
+	})
+	if err := firstError(append(findings, err)...); err != nil {
 		return err
 	}
-	return d.say("4. wrote the rest, took a checkpoint, opened again: %d cities, all exact; `vlog check`: %d batches, no error", d.found, d.check.Batches)
+	return d.say("4. wrote the rest, took a checkpoint, opened again: %d cities, all exact; `vlog check`: %d batches, nothing found", d.end.cities, d.check.Batches)
 }
 
-func sinceSeconds(d *demo) float64 { return time.Since(d.began).Seconds() }
+func (d *demo) seconds() float64 { return time.Since(d.began).Seconds() }

@@ -24,15 +24,49 @@ type City struct {
 
 // Load returns all cities, ordered by id.
 func Load() ([]City, error) {
-	var all []City
-	for i, line := range bytes.Split(bytes.TrimSpace(data), []byte("\n")) {
-		var c City
-		dec := json.NewDecoder(bytes.NewReader(line))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(&c); err != nil {
-			return nil, fmt.Errorf("cities.ndjson line %d: %w", i+1, err)
-		}
-		all = append(all, c)
+	all, err := parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("cities.ndjson %w", err)
 	}
 	return all, nil
+}
+
+// parse reads one city a line and takes nothing that is not exactly that.
+func parse(data []byte) ([]City, error) {
+	var all []City
+	last := 0
+	for i, line := range bytes.Split(bytes.TrimSuffix(data, []byte("\n")), []byte("\n")) {
+		c, err := parseCity(line)
+		if err == nil && c.ID <= last {
+			err = fmt.Errorf("id %d is not above %d", c.ID, last)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", i+1, err)
+		}
+		all, last = append(all, c), c.ID
+	}
+	return all, nil
+}
+
+func parseCity(line []byte) (City, error) {
+	var c City
+	dec := json.NewDecoder(bytes.NewReader(line))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&c); err != nil {
+		return c, err
+	}
+	if dec.InputOffset() != int64(len(line)) {
+		return c, fmt.Errorf("more than one value: %q", line[dec.InputOffset():])
+	}
+	switch {
+	case c.Name == "":
+		return c, fmt.Errorf("city %d has no name", c.ID)
+	case len(c.Country) != 2:
+		return c, fmt.Errorf("country is %q, not two letters", c.Country)
+	case c.Population <= 0:
+		return c, fmt.Errorf("population is %d", c.Population)
+	case c.Lat < -90 || c.Lat > 90 || c.Lon < -180 || c.Lon > 180:
+		return c, fmt.Errorf("%v, %v is no place on Earth", c.Lat, c.Lon)
+	}
+	return c, nil
 }

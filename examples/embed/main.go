@@ -29,10 +29,16 @@ func run(ctx context.Context, dir string) (err error) {
 	// the function again; so it must leave no traces elsewhere.
 	err = db.Update(ctx, func(_ context.Context, tx *engine.Tx) error {
 		runs, err := tx.Get([]byte("runs"))
-		if err != nil && !errors.Is(err, engine.ErrNotFound) {
+		if errors.Is(err, engine.ErrNotFound) {
+			runs, err = []byte("0"), nil // the first run
+		}
+		if err != nil {
 			return err
 		}
-		n, _ := strconv.Atoi(string(runs)) // nothing counts as zero
+		n, err := strconv.Atoi(string(runs))
+		if err != nil {
+			return err
+		}
 		return tx.Put([]byte("runs"), []byte(strconv.Itoa(n+1)))
 	})
 	if err != nil {

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 
 	"github.com/vlogdb/vlog/engine"
@@ -18,6 +20,7 @@ type killer struct {
 	dir     string
 	command []string
 	env     []string
+	pause   func() time.Duration // how long the writer may work
 
 	acked []uint64 // by writer: the last counter acknowledged
 	total uint64   // acknowledgements
@@ -37,25 +40,62 @@ func (k *killer) loop(ctx context.Context) error {
 	if err := child.Start(); err != nil {
 		return err
 	}
-	var killed error
-	stop := time.AfterFunc(time.Duration(20+rand.IntN(180))*time.Millisecond, func() { killed = child.Process.Kill() })
-	defer stop.Stop()
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if err := k.ack(lines.Text()); err != nil {
-			return err
-		}
+	killed := make(chan error, 1)
+	stop := time.AfterFunc(k.pause(), func() { killed <- child.Process.Kill() })
+	if err := k.readAcks(out); err != nil {
+		return errors.Join(err, child.Process.Kill(), child.Wait())
 	}
-	if err := lines.Err(); err != nil {
+	if stop.Stop() {
+		return errors.Join(errors.New("the writer ended before it was to be killed"), child.Wait())
+	}
+	if err := errors.Join(<-killed, wasKilled(child)); err != nil {
 		return err
-	}
-	if err := child.Wait(); err == nil || killed != nil {
-		return errors.Join(errors.New("the writer ended by itself"), killed)
 	}
 	return k.check(ctx)
 }
 
-// ack notes one line; one that the kill cut short was not acknowledged.
+// anyPause is long enough to come into the middle of opening or of writing.
+func anyPause() time.Duration { return time.Duration(20+rand.IntN(180)) * time.Millisecond }
+
+// wasKilled waits for the writer's end and says what is wrong where that was not
+// the kill. A writer that fails by itself says so by writerFailed; it must not pass
+// for one that was killed.
+func wasKilled(child *exec.Cmd) error {
+	err := child.Wait()
+	if err == nil {
+		return errors.New("the writer ended by itself")
+	}
+	if code := child.ProcessState.ExitCode(); code == writerFailed || code == goPanicked {
+		return fmt.Errorf("the writer failed: %w", err)
+	}
+	return nil
+}
+
+// Exit codes of a writer that was not killed.
+const (
+	goPanicked   = 2
+	writerFailed = 3
+)
+
+// readAcks notes what the writer acknowledges until the pipe ends. A line that the
+// kill cut short was not acknowledged.
+func (k *killer) readAcks(out io.Reader) error {
+	lines := bufio.NewReader(out)
+	for {
+		line, err := lines.ReadString('\n')
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := k.ack(strings.TrimSpace(line)); err != nil {
+			return err
+		}
+	}
+}
+
+// ack notes one line.
 func (k *killer) ack(line string) error {
 	var w int
 	var n uint64

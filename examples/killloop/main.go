@@ -24,21 +24,15 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *dir, *loops, setup{*writers, *child}); err != nil {
+	if *child {
+		writeAndExit(ctx, *dir, *writers)
+	}
+	if err := run(ctx, *dir, *loops, *writers); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// setup is how a run writes.
-type setup struct {
-	writers int
-	child   bool
-}
-
-func run(ctx context.Context, dir string, loops int, s setup) error {
-	if s.child {
-		return write(ctx, dir, s.writers, os.Stdout)
-	}
+func run(ctx context.Context, dir string, loops, writers int) error {
 	if dir == "" {
 		tmp, err := os.MkdirTemp("", "killloop-")
 		if err != nil {
@@ -50,7 +44,7 @@ func run(ctx context.Context, dir string, loops int, s setup) error {
 	if err != nil {
 		return err
 	}
-	k := &killer{dir: dir, command: []string{self, "-child", "-dir", dir, "-writers", fmt.Sprint(s.writers)}, acked: make([]uint64, s.writers)}
+	k := &killer{dir: dir, command: []string{self, "-child", "-dir", dir, "-writers", fmt.Sprint(writers)}, pause: anyPause, acked: make([]uint64, writers)}
 	for i := range loops {
 		if err := k.loop(ctx); err != nil {
 			return errors.Join(fmt.Errorf("loop %d, store %s", i+1, dir), err)

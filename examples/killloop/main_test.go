@@ -2,9 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/vlogdb/vlog/engine"
 )
 
 // asChild is set for the process that is killed.
@@ -12,9 +18,7 @@ const asChild = "KILLLOOP_CHILD"
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(asChild); dir != "" {
-		if err := write(context.Background(), dir, 64, os.Stdout); err != nil {
-			os.Exit(1)
-		}
+		writeAndExit(context.Background(), dir, 64)
 	}
 	os.Exit(m.Run())
 }
@@ -26,7 +30,7 @@ func TestKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "store")
-	k := &killer{dir: dir, command: []string{self}, env: []string{asChild + "=" + dir}, acked: make([]uint64, 64)}
+	k := &killer{dir: dir, command: []string{self}, env: []string{asChild + "=" + dir}, pause: anyPause, acked: make([]uint64, 64)}
 	for range 12 {
 		if err := k.loop(t.Context()); err != nil {
 			t.Fatal(err)
@@ -36,4 +40,61 @@ func TestKill(t *testing.T) {
 		t.Fatalf("only %d writes were acknowledged", k.total)
 	}
 	t.Logf("%d writes acknowledged, none lost; %d torn tails cut", k.total, k.cuts)
+}
+
+// TestWriterThatFails must not pass for one that was killed.
+func TestWriterThatFails(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	k := &killer{dir: file, command: []string{self}, env: []string{asChild + "=" + file}, acked: make([]uint64, 64)}
+	k.pause = func() time.Duration { return time.Minute }
+	if err := k.loop(t.Context()); err == nil || !strings.Contains(err.Error(), "ended before it was") {
+		t.Fatalf("a writer that cannot open its store: %v", err)
+	}
+}
+
+// TestCheckFinds makes what a faulty engine would leave and expects it to be told.
+func TestCheckFinds(t *testing.T) {
+	for name, change := range map[string]func(*engine.Tx) error{
+		"half a transaction": func(tx *engine.Tx) error { return tx.Put(leftKey(0), []byte("4")) },
+		"was acknowledged": func(tx *engine.Tx) error {
+			return errors.Join(tx.Put(leftKey(0), []byte("2")), tx.Put(rightKey(0), []byte("2")), tx.Delete(itemKey(0, 3)))
+		},
+		"one more asked for": func(tx *engine.Tx) error {
+			return errors.Join(tx.Put(leftKey(0), []byte("5")), tx.Put(rightKey(0), []byte("5")))
+		},
+		"items end at": func(tx *engine.Tx) error { return tx.Delete(itemKey(0, 3)) },
+		"belongs":      func(tx *engine.Tx) error { return tx.Put(itemKey(0, 2), []byte("9")) },
+	} {
+		k := &killer{dir: filepath.Join(t.TempDir(), "store"), acked: []uint64{3}}
+		if err := leave(t.Context(), k.dir, change); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.check(t.Context()); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// leave makes a store in which writer 0 counted to 3, and then changes it.
+func leave(ctx context.Context, dir string, change func(*engine.Tx) error) error {
+	db, err := engine.Open(ctx, dir, engine.Options{})
+	if err != nil {
+		return err
+	}
+	err = db.Update(ctx, func(_ context.Context, tx *engine.Tx) error {
+		var errs []error
+		for n := range uint64(3) {
+			errs = append(errs, tx.Put(itemKey(0, n+1), fmt.Append(nil, n+1)))
+		}
+		errs = append(errs, tx.Put(leftKey(0), []byte("3")), tx.Put(rightKey(0), []byte("3")), change(tx))
+		return errors.Join(errs...)
+	})
+	return errors.Join(err, db.Close())
 }

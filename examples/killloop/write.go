@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"sync"
 
@@ -40,6 +41,13 @@ func write(ctx context.Context, dir string, writers int, out io.Writer) error {
 	}
 	wg.Wait()
 	return errors.Join(err, db.Close())
+}
+
+// writeAndExit is all that the killed process does. It comes to its end only where
+// something went wrong.
+func writeAndExit(ctx context.Context, dir string, writers int) {
+	fmt.Fprintln(os.Stderr, "writer:", write(ctx, dir, writers, os.Stdout))
+	os.Exit(writerFailed)
 }
 
 // acks prints acknowledgements, each flushed before the next write of its writer.
