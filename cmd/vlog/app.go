@@ -2,15 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
+	"slices"
 	"strings"
-	"syscall"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"github.com/vlogdb/vlog/engine"
 )
@@ -29,78 +25,34 @@ type app struct {
 	tenant   string
 	color    string
 	progress string
-	store    string // of the running verb, for messages
+	store    string // of the running verb, for the details of an error
 }
 
 // run carries out one command line and returns the exit code.
 func (a *app) run(ctx context.Context, args []string) int {
 	root := a.rootCommand()
+	a.json = wantsJSON(args)
 	root.SetArgs(args)
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	err := root.ExecuteContext(ctx)
-	switch {
-	case err == nil || errors.Is(err, syscall.EPIPE):
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil || closedPipe(err) {
 		return 0
-	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		a.fail(&failure{code: "INTERRUPTED", exit: 130, message: "interrupted"})
-		return 130
 	}
 	f := failureOf(err)
+	f.complete(cmd, a.store)
 	a.fail(f)
 	return f.exit
 }
 
-func (a *app) rootCommand() *cobra.Command {
-	root := &cobra.Command{
-		Use:   "vlog",
-		Short: "Look into a vlog store, write to it, check and recover it",
-		Long: `vlog works on a store: a directory that is a database.
-
-The store is the first argument, or VLOG_STORE. Data goes to stdout, messages to
-stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 conflict or
-exists already, 5 damage, 6 locked, 7 incompatible, 8 not allowed, 9 done in part,
-11 outcome unknown, 130 interrupted. Unknown codes are failures.`,
-		SilenceUsage: true, SilenceErrors: true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("unknown verb %q; see `vlog help`", args[0])
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+// wantsJSON looks for --json before the flags are parsed, so that an error in a
+// flag that stands before it is told in JSON too.
+func wantsJSON(args []string) bool {
+	if i := slices.Index(args, "--"); i >= 0 {
+		args = args[:i]
 	}
-	f := root.PersistentFlags()
-	f.BoolVar(&a.json, "json", false, "answer in JSON; errors too")
-	f.BoolVar(&a.local, "local", false, "show times in local time instead of UTC")
-	f.StringVarP(&a.tenant, "tenant", "t", or(a.getenv("VLOG_TENANT"), "main"), "tenant to work on (VLOG_TENANT)")
-	f.StringVar(&a.color, "color", "auto", "auto, always or never (NO_COLOR, CLICOLOR_FORCE)")
-	f.StringVar(&a.progress, "progress", "auto", "auto, json or never")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })
-	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.checkFlags() }
-	root.AddCommand(a.initCommand(), a.putCommand(), a.getCommand(), a.delCommand(), a.lsCommand(), a.applyCommand(), a.infoCommand(),
-		a.statsCommand(), a.checkCommand(), a.recoverCommand(), a.compactCommand(), a.versionCommand(), a.demoCommand(), a.demoWriterCommand())
-	return root
-}
-
-func (a *app) checkFlags() error {
-	if !oneOf(a.color, "auto", "always", "never") {
-		return usagef("--color is auto, always or never, not %q", a.color)
-	}
-	if !oneOf(a.progress, "auto", "json", "never") {
-		return usagef("--progress is auto, json or never, not %q", a.progress)
-	}
-	return nil
-}
-
-func oneOf(s string, all ...string) bool {
-	for _, x := range all {
-		if s == x {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(args, "--json") || slices.Contains(args, "--json=true")
 }
 
 func or(a, b string) string {
@@ -182,21 +134,6 @@ func (a *app) colored(terminal bool) bool {
 		return terminal
 	}
 	return true
-}
-
-// value reads the value of an argument: itself, @file, or - for stdin.
-func (a *app) value(arg string) ([]byte, error) {
-	switch {
-	case arg == "-":
-		return io.ReadAll(a.in)
-	case strings.HasPrefix(arg, "@"):
-		b, err := os.ReadFile(arg[1:])
-		if err != nil {
-			return nil, usagef("%v", err)
-		}
-		return b, nil
-	}
-	return []byte(arg), nil
 }
 
 // print writes a line of data.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -64,7 +65,7 @@ func (a *app) apply(ctx context.Context, db *engine.DB, per int) error {
 	if err != nil {
 		return err
 	}
-	in := &changeReader{in: bufio.NewReader(a.in)}
+	in := &changeReader{in: bufio.NewReaderSize(a.stdin(ctx), 64<<10)}
 	p := a.newProgress("apply", "changes")
 	defer p.end()
 	for {
@@ -83,18 +84,31 @@ func (a *app) apply(ctx context.Context, db *engine.DB, per int) error {
 }
 
 func (a *app) applySteps(ctx context.Context, s engine.Scope, steps []step) error {
-	p, err := s.Submit(ctx, func(_ context.Context, tx *engine.Tx) error { return applyTo(tx, steps) })
+	seq, err := submit(ctx, s, func(tx *engine.Tx) error { return applyTo(tx, steps) })
+	if errors.Is(err, engine.ErrTooLarge) && len(steps) > 1 {
+		return &engine.Error{Op: "apply", Err: engine.ErrTooLarge, Detail: plural(len(steps), "change") + " in one transaction", Hint: "give --batch N, or a smaller one", Cause: err}
+	}
 	if err != nil {
 		return err
 	}
-	seq, err := p.Wait(ctx)
-	if err != nil {
+	if err := a.applied(applied{seq, len(steps)}); !closedPipe(err) {
 		return err
 	}
+	a.out = io.Discard // nobody listens any more; what was asked for is done all the same
+	return nil
+}
+
+// applied is a transaction that is on disk, in JSON.
+type applied struct {
+	Seq     uint64 `json:"seq"`
+	Changes int    `json:"changes"`
+}
+
+func (a *app) applied(t applied) error {
 	if a.json {
-		return a.line(map[string]any{"seq": seq, "changes": len(steps)})
+		return a.line(t)
 	}
-	return a.print("#%d %s", seq, plural(len(steps), "change"))
+	return a.print("#%d %s", t.Seq, plural(t.Changes, "change"))
 }
 
 func applyTo(tx *engine.Tx, steps []step) error {
@@ -110,6 +124,16 @@ func applyTo(tx *engine.Tx, steps []step) error {
 		}
 	}
 	return nil
+}
+
+// badLine is a line of changes that says nothing that can be done.
+type badLine struct {
+	line int
+	why  error
+}
+
+func (b *badLine) Error() string {
+	return fmt.Sprintf("line %d: %v; nothing of its transaction was written", b.line, b.why)
 }
 
 // changeReader reads changes line by line.
@@ -136,7 +160,7 @@ func (r *changeReader) next(ctx context.Context, n int) ([]step, error) {
 		}
 		s, err := parseChange(text)
 		if err != nil {
-			return nil, usagef("line %d: %v; nothing of its transaction was written", r.line, err)
+			return nil, &badLine{r.line, err}
 		}
 		steps = append(steps, s)
 	}
@@ -152,7 +176,7 @@ func (r *changeReader) readLine() ([]byte, error) {
 		text = append(text, part...)
 		switch {
 		case len(text) > maxLine:
-			return nil, usagef("line %d is longer than %s", r.line, size(maxLine))
+			return nil, &badLine{r.line, errors.New("longer than " + size(maxLine))}
 		case errors.Is(err, bufio.ErrBufferFull):
 			continue
 		case errors.Is(err, io.EOF):
@@ -164,6 +188,9 @@ func (r *changeReader) readLine() ([]byte, error) {
 }
 
 func parseChange(text []byte) (s step, err error) {
+	if !utf8.Valid(text) {
+		return s, errors.New("not UTF-8; give other bytes as key_b64 and value_b64")
+	}
 	var c changeLine
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
@@ -176,6 +203,9 @@ func parseChange(text []byte) (s step, err error) {
 	if s.key, err = oneForm("key", c.Key, c.KeyB64); err != nil {
 		return s, err
 	}
+	if halved(text, s.key) {
+		return s, errors.New("half of a surrogate pair in key; give other bytes as key_b64")
+	}
 	switch c.Op {
 	case "del":
 		s.del = true
@@ -184,10 +214,20 @@ func parseChange(text []byte) (s step, err error) {
 		}
 		return s, err
 	case "put":
-		s.value, err = c.value()
+		if s.value, err = c.value(); err == nil && halved(text, s.value) {
+			err = errors.New("half of a surrogate pair in value; give other bytes as value_b64")
+		}
 		return s, err
 	}
 	return s, fmt.Errorf("op is put or del, not %q", c.Op)
+}
+
+// halved says whether decoding JSON put the replacement character where the text
+// has none: for an escape such as \ud800, which stands for no character. What was
+// stored would be other bytes than were given.
+func halved(text, decoded []byte) bool {
+	const replacement = "\ufffd"
+	return bytes.Contains(decoded, []byte(replacement)) && !bytes.Contains(text, []byte(replacement)) && !bytes.Contains(bytes.ToLower(text), []byte(`\ufffd`))
 }
 
 // oneForm returns bytes given as text or in base64, exactly one of the two.

@@ -25,16 +25,21 @@ func (a *app) checkCommand() *cobra.Command {
 
 func (a *app) check(ctx context.Context, dir string) error {
 	p := a.newProgress("check", "bytes")
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	var wrote error
 	sum, err := engine.Check(ctx, dir, engine.CheckOptions{Progress: p.at}, func(f engine.Finding) {
 		p.end()
-		if wrote == nil {
-			wrote = a.finding(f)
+		if wrote != nil {
+			return
+		}
+		if wrote = a.finding(f); wrote != nil {
+			stop() // nobody reads what is found
 		}
 	})
 	p.end()
-	if err != nil || wrote != nil {
-		return firstError(err, wrote)
+	if err := firstError(wrote, err); err != nil {
+		return err
 	}
 	if err := a.checked(sum); err != nil {
 		return err
@@ -45,36 +50,51 @@ func (a *app) check(ctx context.Context, dir string) error {
 	return nil
 }
 
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+// findingLine is a finding in JSON.
+type findingLine struct {
+	Finding  string `json:"finding"`
+	Severity string `json:"severity"`
+	File     string `json:"file"`
+	Offset   int64  `json:"offset"`
+	Seq      uint64 `json:"seq"`
+	Detail   string `json:"detail"`
+	Affects  string `json:"affects"`
 }
 
 func (a *app) finding(f engine.Finding) error {
 	if a.json {
-		return a.line(map[string]any{"finding": f.Kind, "severity": f.Severity, "file": f.File, "offset": f.Offset, "seq": f.Seq, "detail": f.Detail, "affects": f.Affects})
+		return a.line(findingLine{f.Kind, f.Severity, f.File, f.Offset, f.Seq, f.Detail, f.Affects})
 	}
 	code := "33"
 	if f.Severity == "error" {
 		code = "31"
 	}
-	return a.print("%s  %s  offset %d  %s: %s; affects %s", a.paint(a.outTerm, code, f.Severity), f.File, f.Offset, f.Kind, f.Detail, f.Affects)
+	where := f.File
+	if f.Offset > 0 {
+		where += " offset " + strconv.FormatInt(f.Offset, 10)
+	}
+	text := a.paint(a.outTerm, code, f.Severity) + "  " + where + "  " + f.Kind + ": " + f.Detail
+	if f.Affects != "" {
+		text += "  affects " + f.Affects
+	}
+	return a.print("%s", text)
 }
 
+// checked ends a check: what was gone through, and for people `ok` as the last
+// line where nothing is damaged.
 func (a *app) checked(s engine.CheckSummary) error {
 	if a.json {
 		return a.line(map[string]any{"summary": map[string]any{"segments": s.Segments, "checkpoints": s.Checkpoints, "batches": s.Batches, "bytes": s.Bytes,
 			"errors": s.Errors, "warnings": s.Warnings, "seconds": s.Took.Seconds()}})
 	}
 	what := plural(s.Segments, "segment") + ", " + plural(s.Batches, "batch") + ", " + plural(s.Checkpoints, "checkpoint") + ", " + size(s.Bytes) + ", " + s.Took.Round(time.Millisecond).String()
-	if s.Errors+s.Warnings == 0 {
-		return a.print("ok: %s", what)
+	if s.Errors+s.Warnings > 0 {
+		what += ": " + plural(s.Errors, "error") + ", " + plural(s.Warnings, "warning")
 	}
-	return a.print("%s, %s: %s", plural(s.Errors, "error"), plural(s.Warnings, "warning"), what)
+	if s.Errors > 0 {
+		return a.print("%s", what)
+	}
+	return a.print("%s\n%s", what, a.paint(a.outTerm, "32", "ok"))
 }
 
 func (a *app) recoverCommand() *cobra.Command {
@@ -138,7 +158,7 @@ func reportObject(r engine.Report) map[string]any {
 	for _, s := range r.Skipped {
 		skipped = append(skipped, map[string]any{"seq": s.Seq, "cause": s.Cause.Error()})
 	}
-	o := map[string]any{"clean": r.Clean, "checkpoint": r.Checkpoint, "segments": r.Segments, "replayed": r.Replayed, "last": r.Last, "rewritten_bytes": r.Rewritten,
+	o := map[string]any{"clean": r.Clean, "checkpoint": r.Checkpoint, "segments": r.Segments, "replayed": r.Replayed, "replayed_bytes": r.ReplayedBytes, "last": r.Last, "rewritten_bytes": r.Rewritten,
 		"promoted": r.Promoted, "skipped": skipped, "removed": list(r.Removed), "unknown": list(r.Unknown), "seconds": r.Took.Seconds(), "cut": nil}
 	if c := r.Cut; c != nil {
 		o["cut"] = map[string]any{"file": c.File, "offset": c.Offset, "bytes": c.Bytes, "kept": c.Kept, "whole": c.Whole, "after": c.After, "why": c.Why}

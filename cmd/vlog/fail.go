@@ -2,9 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
 
 	"github.com/vlogdb/vlog/engine"
 )
@@ -30,17 +34,27 @@ type failure struct {
 	details map[string]any
 }
 
+// closedPipe says whether the reader of stdout has gone. Windows has two codes of
+// its own for that: ERROR_BROKEN_PIPE and ERROR_NO_DATA.
+func closedPipe(err error) bool {
+	e, ok := errors.AsType[syscall.Errno](err)
+	return ok && (e == syscall.EPIPE || runtime.GOOS == "windows" && (e == 109 || e == 232))
+}
+
 // failureOf takes an error apart.
 func failureOf(err error) *failure {
-	f := &failure{code: "FAILED", exit: 1, message: err.Error(), details: map[string]any{}}
+	f := &failure{code: "FAILED", exit: 1, message: strings.ReplaceAll(err.Error(), "\n", "; "), details: map[string]any{}}
 	if u, ok := errors.AsType[*usage](err); ok {
 		return &failure{code: "USAGE", exit: 2, message: u.message, details: f.details}
 	}
+	if l, ok := errors.AsType[*badLine](err); ok {
+		return &failure{code: "BAD_LINE", exit: 2, message: l.Error(), hint: "`vlog apply --help` shows what a line looks like", details: map[string]any{"line": l.line}}
+	}
 	if x, ok := errors.AsType[*found](err); ok {
-		return &failure{exit: x.exit}
+		return &failure{exit: x.exit, details: f.details}
 	}
 	if errors.Is(err, context.Canceled) {
-		return &failure{code: "INTERRUPTED", exit: 130, message: "interrupted"}
+		return &failure{code: "INTERRUPTED", exit: 130, message: "interrupted", details: f.details}
 	}
 	if k, ok := errors.AsType[*engine.Kind](err); ok {
 		f.code, f.exit, f.hint = k.Code(), k.Exit(), k.Hint()
@@ -62,9 +76,37 @@ func (f *failure) place(err error) {
 	if h, ok := errors.AsType[*engine.Holder](err); ok {
 		f.details["pid"], f.details["program"], f.details["host"], f.details["since"] = h.PID, h.Program, h.Host, h.Since
 	}
+	if n, ok := errors.AsType[*noKey](err); ok {
+		f.hint = "`vlog ls` lists the keys"
+		f.details["tenant"], f.details["key"] = n.tenant, shown(n.key)
+		if n.near != nil {
+			f.details["nearest"] = shown(n.near)
+		}
+	}
+}
+
+// complete adds what only the command line knows: which verb, and which store.
+func (f *failure) complete(cmd *cobra.Command, store string) {
+	if f.code == "USAGE" {
+		f.hint = "usage: " + cmd.UseLine() + "; see `" + cmd.CommandPath() + " --help`"
+	}
+	if store != "" {
+		f.details["store"] = store
+	}
 	if f.hint != "" {
 		f.details["hint"] = f.hint
 	}
+}
+
+// errorLine is an error in JSON.
+type errorLine struct {
+	Error errorBody `json:"error"`
+}
+
+type errorBody struct {
+	Code    string         `json:"code"`
+	Message string         `json:"message"`
+	Details map[string]any `json:"details"`
 }
 
 // fail tells a failure on stderr. There is nowhere to tell that this fails.
@@ -79,9 +121,9 @@ func (a *app) fail(f *failure) {
 		}
 		return
 	}
-	line, err := json.Marshal(map[string]any{"error": map[string]any{"code": f.code, "message": f.message, "details": f.details}})
+	line, err := jsonLine(errorLine{errorBody{f.code, f.message, f.details}})
 	if err != nil {
-		line = []byte(`{"error":{"code":"FAILED","message":"the error cannot be told","details":{}}}`)
+		line = []byte(`{"error":{"code":"FAILED","message":"the error cannot be told","details":{}}}` + "\n")
 	}
-	fmt.Fprintf(a.err, "%s\n", line)
+	fmt.Fprintf(a.err, "%s", line)
 }

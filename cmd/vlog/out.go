@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -9,14 +11,45 @@ import (
 	"unicode/utf8"
 )
 
-// line writes one JSON value as a line of data.
+// line writes one JSON value as a line of data. It is one write, so that a line is
+// out as soon as it is there.
 func (a *app) line(v any) error {
-	b, err := json.Marshal(v)
+	b, err := jsonLine(v)
 	if err != nil {
 		return err
 	}
-	_, err = a.out.Write(append(b, '\n'))
+	_, err = a.out.Write(b)
 	return err
+}
+
+// jsonLine returns one JSON value as a line; it is for people and shells too, so <
+// and & stay what they are.
+func jsonLine(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return b.Bytes(), err
+}
+
+// buffered runs fn, which prints a lot, with few writes. What was printed before
+// an error is out before that is told.
+func (a *app) buffered(fn func() error) error {
+	out := a.out
+	w := bufio.NewWriterSize(out, 64<<10)
+	a.out = w
+	err := fn()
+	a.out = out
+	return firstError(err, w.Flush())
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // paint colours text for a stream.
@@ -27,14 +60,13 @@ func (a *app) paint(terminal bool, code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// bytesField puts bytes into an object: as text under name where they are UTF-8,
-// else in base64 under name_b64, so that any bytes come back exact.
-func bytesField(o map[string]any, name string, b []byte) {
+// textOrB64 returns bytes as text where they are UTF-8, else in base64, so that any
+// bytes come back exact.
+func textOrB64(b []byte) (text, b64 *string) {
 	if utf8.Valid(b) {
-		o[name] = string(b)
-		return
+		return new(string(b)), nil
 	}
-	o[name+"_b64"] = base64.StdEncoding.EncodeToString(b)
+	return nil, new(base64.StdEncoding.EncodeToString(b))
 }
 
 // shown is a key or value on a terminal or in a list: as it is where it is plain
@@ -67,6 +99,8 @@ func plural[N int | int64 | uint64](n N, one string) string {
 		return fmt.Sprintf("%d %s", n, one)
 	case strings.HasSuffix(one, "ch"):
 		return fmt.Sprintf("%d %ses", n, one)
+	case strings.HasSuffix(one, "ry"):
+		return fmt.Sprintf("%d %sies", n, strings.TrimSuffix(one, "y"))
 	}
 	return fmt.Sprintf("%d %ss", n, one)
 }

@@ -1,14 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 )
 
-// progress tells on stderr how far something long has come: a bar on a terminal,
-// lines of JSON with --json or --progress=json, nothing otherwise.
+// progress tells on stderr how far something has come: a bar on a terminal, lines
+// of JSON with --json where it takes long or --progress=json, nothing otherwise.
 type progress struct {
 	a    *app
 	op   string
@@ -24,8 +23,11 @@ func (a *app) newProgress(op, unit string) *progress {
 	if a.progress == "never" {
 		return p
 	}
-	p.json = a.progress == "json" || (a.json && a.errTerm)
-	p.bar = !p.json && !a.json && a.errTerm
+	p.json = a.progress == "json" || a.json
+	p.bar = !p.json && a.errTerm
+	if a.progress != "json" {
+		p.last = time.Now() // what is done at once needs no progress, unless that was asked for
+	}
 	return p
 }
 
@@ -42,10 +44,7 @@ func (p *progress) at(done, total int64) {
 	}
 	p.last = now
 	if p.json {
-		line, err := json.Marshal(map[string]any{"event": "progress", "op": p.op, "done": done, "total": total, "unit": p.unit})
-		if err == nil {
-			fmt.Fprintf(p.a.err, "%s\n", line)
-		}
+		fmt.Fprintf(p.a.err, `{"event":"progress","op":%q,"done":%d,"total":%d,"unit":%q}`+"\n", p.op, done, total, p.unit)
 		return
 	}
 	p.drew = true

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"iter"
 	"strconv"
 	"unicode/utf8"
 
@@ -17,7 +19,9 @@ func number(n uint64) string { return strconv.FormatUint(n, 10) }
 func (a *app) getCommand() *cobra.Command {
 	var raw bool
 	cmd := &cobra.Command{Use: "get DIR KEY", Short: "Print a value",
-		Long:              "Print a value. Text that does not end in a newline gets one; with --raw, and for other bytes, the value is printed as it is.",
+		Long: `Print a value. Text that does not end in a newline gets one; with --raw, and for
+other bytes, the value is printed as it is. With --json a value that is not UTF-8
+comes in base64 as value_b64; so do keys.`,
 		ValidArgsFunction: a.completeKeys, RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := a.take(args, 1, 1)
 			if err != nil {
@@ -42,8 +46,8 @@ func (a *app) get(ctx context.Context, db *engine.DB, key []byte, raw bool) erro
 		return err
 	}
 	if a.json {
-		o := a.entryObject(e)
-		bytesField(o, "value", e.Value)
+		o := a.entryLine(e)
+		o.Value, o.ValueB64 = textOrB64(e.Value)
 		return a.line(o)
 	}
 	text := utf8.Valid(e.Value) && !bytes.HasSuffix(e.Value, []byte("\n"))
@@ -54,23 +58,47 @@ func (a *app) get(ctx context.Context, db *engine.DB, key []byte, raw bool) erro
 	return err
 }
 
-func (a *app) entryObject(e engine.Entry) map[string]any {
-	o := map[string]any{"tenant": a.tenant, "seq": e.Seq, "size": len(e.Value)}
-	bytesField(o, "key", e.Key)
+// entryLine is an entry in JSON. Bytes that are not UTF-8 stand in the field whose
+// name ends in _b64.
+type entryLine struct {
+	Tenant   string  `json:"tenant"`
+	Key      *string `json:"key,omitempty"`
+	KeyB64   *string `json:"key_b64,omitempty"`
+	Value    *string `json:"value,omitempty"`
+	ValueB64 *string `json:"value_b64,omitempty"`
+	Size     *int    `json:"size,omitempty"` // of the value
+	Seq      uint64  `json:"seq"`
+}
+
+func (a *app) entryLine(e engine.Entry) entryLine {
+	o := entryLine{Tenant: a.tenant, Size: new(len(e.Value)), Seq: e.Seq}
+	o.Key, o.KeyB64 = textOrB64(e.Key)
 	return o
 }
 
-// missing is the error for a key that is not there; it names the nearest one.
+// noKey is the error for a key that is not there; near is the nearest that is.
+type noKey struct {
+	tenant    string
+	key, near []byte
+}
+
+func (n *noKey) Error() string {
+	s := n.tenant + " " + shown(n.key) + ": not found"
+	if n.near != nil {
+		s += " (nearest: " + shown(n.near) + ")"
+	}
+	return s
+}
+
+func (n *noKey) Unwrap() error { return engine.ErrNotFound }
+
+// missing returns a noKey with the nearest key.
 func (a *app) missing(ctx context.Context, s engine.Scope, key []byte) error {
-	detail := a.tenant + " " + shown(key)
 	near, err := nearest(ctx, s, key)
 	if err != nil {
 		return err
 	}
-	if near != nil {
-		detail += " (nearest: " + shown(near) + ")"
-	}
-	return &engine.Error{Err: engine.ErrNotFound, Detail: detail, Hint: "`vlog ls` lists the keys"}
+	return &noKey{a.tenant, key, near}
 }
 
 // nearest returns the neighbour of a key that shares more of its beginning.
@@ -108,6 +136,9 @@ type listing struct {
 func (a *app) lsCommand() *cobra.Command {
 	var l listing
 	cmd := &cobra.Command{Use: "ls DIR [PREFIX]", Short: "List keys", ValidArgsFunction: a.completeKeys, RunE: func(cmd *cobra.Command, args []string) error {
+		if l.limit < 0 {
+			return usagef("--limit is not below 0")
+		}
 		w, err := a.takeStoreFirst(args)
 		if err != nil {
 			return err
@@ -150,72 +181,47 @@ func (a *app) ls(ctx context.Context, db *engine.DB, r engine.Range, limit int) 
 	if err != nil {
 		return err
 	}
+	var more []byte
+	err = a.buffered(func() (err error) {
+		more, err = a.list(s.Scan(ctx, r), limit)
+		return err
+	})
+	if err != nil || more == nil || a.json {
+		return err
+	}
+	_, err = fmt.Fprintf(a.err, "next: --after %s\n", shown(more)) // no data
+	return err
+}
+
+// list prints entries, at most limit of them; where there are more it returns the
+// last key printed.
+func (a *app) list(entries iter.Seq2[engine.Entry, error], limit int) ([]byte, error) {
 	if !a.json {
 		if err := a.print("%10s  %8s  %s", "SEQ", "SIZE", "KEY"); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	n := 0
 	var last []byte
-	for e, err := range s.Scan(ctx, r) {
+	for e, err := range entries {
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if limit > 0 && n == limit {
-			return a.next(last)
+			return last, nil
 		}
 		if err := a.listed(e); err != nil {
-			return err
+			return nil, err
 		}
 		last = e.Key
 		n++
 	}
-	return nil
+	return nil, nil
 }
 
 func (a *app) listed(e engine.Entry) error {
 	if a.json {
-		return a.line(a.entryObject(e))
+		return a.line(a.entryLine(e))
 	}
 	return a.print("%10s  %8d  %s", "#"+number(e.Seq), len(e.Value), shown(e.Key))
-}
-
-// next tells how to go on; it is no data.
-func (a *app) next(last []byte) error {
-	if a.json {
-		return nil
-	}
-	_, err := a.err.Write([]byte("next: --after " + shown(last) + "\n"))
-	return err
-}
-
-// completeKeys offers keys that begin as typed, at most 200.
-func (a *app) completeKeys(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-	dir, at := a.getenv("VLOG_STORE"), 0
-	if dir == "" && len(args) > 0 {
-		dir, at = args[0], 1
-	}
-	if dir == "" || len(args) != at {
-		return nil, cobra.ShellCompDirectiveDefault
-	}
-	var keys []string
-	err := a.read(cmd.Context(), dir, func(db *engine.DB) error {
-		s, err := a.scope(db)
-		if err != nil {
-			return err
-		}
-		for e, err := range s.Scan(cmd.Context(), engine.Range{Prefix: []byte(typed)}) {
-			if err != nil || len(keys) == 200 {
-				return err
-			}
-			if utf8.Valid(e.Key) {
-				keys = append(keys, string(e.Key))
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	return keys, cobra.ShellCompDirectiveNoFileComp
 }

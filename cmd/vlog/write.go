@@ -16,8 +16,12 @@ func (a *app) initCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if codec != "binary" {
-			return &engine.Error{Op: "init", Err: engine.ErrIncompatible, Detail: "codec " + codec, Hint: "this version writes binary logs only"}
+		switch codec {
+		case "binary":
+		case "ndjson":
+			return &engine.Error{Op: "init", Err: engine.ErrIncompatible, Detail: "codec ndjson", Hint: "this version writes binary logs only; leave --codec out"}
+		default:
+			return usagef("--codec is binary, not %q", codec)
 		}
 		opts := engine.Options{MustNotExist: true, Documentation: doc, CheckpointAfter: -1}
 		return a.with(cmd.Context(), w.dir, opts, func(db *engine.DB) error { return a.created(cmd.Context(), db) })
@@ -39,13 +43,17 @@ func (a *app) created(ctx context.Context, db *engine.DB) error {
 }
 
 func (a *app) putCommand() *cobra.Command {
-	return &cobra.Command{Use: "put DIR KEY VALUE", Short: "Set a key", Long: "Set a key. VALUE is taken as it is; @FILE reads it from a file, - from stdin.",
+	return &cobra.Command{Use: "put DIR KEY VALUE", Short: "Set a key", Long: `Set a key. VALUE is taken as it is; @FILE reads it from a file, - from stdin.
+A key or value that begins with a dash goes behind --.`,
+		Example: `  vlog put ./data users/42 '{"name":"Alice"}'
+  vlog put ./data mesh/7 @mesh.bin
+  vlog put ./data -- temperature -5`,
 		ValidArgsFunction: a.completeKeys, RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := a.take(args, 2, 2)
 			if err != nil {
 				return err
 			}
-			value, err := a.value(w.rest[1])
+			value, err := a.value(cmd.Context(), w.rest[1])
 			if err != nil {
 				return err
 			}
@@ -61,7 +69,11 @@ func (a *app) delCommand() *cobra.Command {
 		}
 		key := []byte(w.rest[0])
 		return a.change(cmd.Context(), w, func(tx *engine.Tx) error {
-			if _, err := tx.Get(key); err != nil {
+			has, err := tx.Has(key)
+			if err == nil && !has {
+				err = &noKey{tenant: a.tenant, key: key}
+			}
+			if err != nil {
 				return err
 			}
 			return tx.Delete(key)
@@ -80,24 +92,39 @@ func (a *app) change(ctx context.Context, w words, fn func(*engine.Tx) error) er
 		if err != nil {
 			return err
 		}
-		var seq uint64
-		p, err := s.Submit(ctx, func(_ context.Context, tx *engine.Tx) error { return fn(tx) })
-		if err == nil {
-			seq, err = p.Wait(ctx)
-		}
-		if err == nil && db.Report().Segments >= manySegments {
-			_, err = db.Checkpoint(ctx)
-		}
+		seq, err := submit(ctx, s, fn)
 		if err != nil {
 			return err
 		}
-		if a.json {
-			o := map[string]any{"tenant": a.tenant, "seq": seq}
-			bytesField(o, "key", []byte(w.rest[0]))
-			return a.line(o)
+		if err := a.changed([]byte(w.rest[0]), seq); err != nil {
+			return err
 		}
-		return a.print("%s %s  #%d", a.tenant, shown([]byte(w.rest[0])), seq)
+		if db.Report().Segments < manySegments {
+			return nil
+		}
+		_, err = db.Checkpoint(ctx) // behind the answer: where it fails, the change is on disk all the same
+		return err
 	})
+}
+
+func (a *app) changed(key []byte, seq uint64) error {
+	if !a.json {
+		return a.print("%s %s  #%d", a.tenant, shown(key), seq)
+	}
+	o := entryLine{Tenant: a.tenant, Seq: seq}
+	o.Key, o.KeyB64 = textOrB64(key)
+	return a.line(o)
+}
+
+// submit runs one transaction and returns its number once it is on disk. An
+// interrupt ends it before it has its place in the log, never behind that: then it
+// will be written, and its outcome is worth the short wait.
+func submit(ctx context.Context, s engine.Scope, fn func(*engine.Tx) error) (uint64, error) {
+	p, err := s.Submit(ctx, func(_ context.Context, tx *engine.Tx) error { return fn(tx) })
+	if err != nil {
+		return 0, err
+	}
+	return p.Wait(context.WithoutCancel(ctx))
 }
 
 func (a *app) compactCommand() *cobra.Command {
@@ -130,5 +157,8 @@ func (a *app) compacted(r engine.CheckpointResult) error {
 	if r.Base > 0 {
 		kept = "the log is kept from #" + number(r.Base+1) + " on"
 	}
-	return a.print("checkpoint of #%d: %s, %s, %s; %s", r.Seq, plural(r.Keys, "key"), size(r.Bytes), r.Took.Round(time.Millisecond), kept)
+	if r.Dropped > 0 {
+		kept += "; " + plural(r.Dropped, "older checkpoint") + " dropped"
+	}
+	return a.print("checkpoint of #%d: %s, %s, %s; %s", r.Seq, plural(r.Keys, "entry"), size(r.Bytes), r.Took.Round(time.Millisecond), kept)
 }
