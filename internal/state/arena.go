@@ -44,6 +44,7 @@ type arena struct {
 	bytes  int      // of all chunks
 	alive  int      // of all entries that the tree refers to
 	debt   int      // bytes to sweep, see sweep.go
+	hot    ref      // of the slot with hotRef; hotless where none has it
 	broom  ref      // where the sweep goes on; broomless without one
 }
 
@@ -61,10 +62,13 @@ const pageSlots = 64
 // with chunks that are all half dead; the third pays for what waited.
 const pace = 3
 
-// broomless is no place in an arena.
-const broomless = ^ref(0)
+// broomless and hotless are no place in an arena.
+const (
+	broomless = ^ref(0)
+	hotless   = ^ref(0)
+)
 
-func newArena() arena { return arena{id: 1, tail: -1, broom: broomless} }
+func newArena() arena { return arena{id: 1, tail: -1, broom: broomless, hot: hotless} }
 
 // thaw begins a version: what was ours so far belongs to the frozen one.
 func (a *arena) thaw() {
@@ -72,8 +76,24 @@ func (a *arena) thaw() {
 	a.mine = owned{}
 }
 
+// hotRef stands in the one slot of the tree whose entry changes with every batch,
+// that of the newest writer. The picture says where it lies, so a batch need not
+// copy the way to it.
+const hotRef = broomless - 1
+
+// real returns where the entry of a slot lies.
+func (a *arena) real(r ref) ref {
+	if r == hotRef {
+		return a.hot
+	}
+	return r
+}
+
 // at returns the bytes from where r points to the end of its chunk.
-func (a *arena) at(r ref) []byte { return a.chunks[r>>32].data[uint32(r):] }
+func (a *arena) at(r ref) []byte {
+	r = a.real(r)
+	return a.chunks[r>>32].data[uint32(r):]
+}
 
 func (a *arena) key(r ref) []byte { return readKey(a.at(r)) }
 
@@ -186,6 +206,9 @@ func (a *arena) count(slot, delta int) {
 func (a *arena) kill(r ref) {
 	size := sizeAt(a.at(r))
 	a.debt += size * pace
+	if r == hotRef {
+		r, a.hot = a.hot, hotless
+	}
 	a.release(r, size)
 }
 

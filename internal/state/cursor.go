@@ -4,45 +4,69 @@ package state
 // subtree that it has not looked into, or inside a leaf.
 type cursor struct {
 	in     *Picture
-	path   []step // above top
-	top    child
-	height int // of top
+	path   []stop // above top
+	top    subtree
+	height int // of top, 0 for a leaf
+	n      int // keys in top
 	pos    int // in top, a leaf; else 0
+}
+
+// subtree is a leaf or what a kid is.
+type subtree struct {
+	leaf *leaf
+	kid
+}
+
+// stop is a node above the cursor and which kid it is in.
+type stop struct {
+	kid
+	i int
 }
 
 // newCursor returns a cursor before the first key not below from. There must be
 // one.
 func newCursor(p *Picture, from []byte) *cursor {
-	c := &cursor{in: p, top: p.root, height: p.height}
+	c := &cursor{in: p, top: subtree{kid: p.root}, height: p.height, n: p.keys}
 	if from == nil {
 		return c
 	}
 	for c.height > 0 {
-		i, _ := c.top.in.find(from, 0)
-		c.down(i)
+		c.path = append(c.path, stop{c.top.kid, c.find(from)})
+		c.stand()
 	}
 	c.pos, _ = span{from: from}.slots(c.top.leaf, &p.arena)
 	c.skip(0)
 	return c
 }
 
-// down goes to child i of the node where the cursor stands.
-func (c *cursor) down(i int) {
-	in := c.top.in
-	c.path = append(c.path, step{in, i})
-	c.top = in.kids[i]
-	c.height--
+func (c *cursor) find(key []byte) int {
+	if c.height == 1 {
+		return c.top.twig.find(key, 0)
+	}
+	return c.top.bough.find(key, 0)
 }
 
-// enter goes to the first child where the cursor stands at that height.
+// stand puts the cursor to the kid where its path ends.
+func (c *cursor) stand() {
+	s := c.path[len(c.path)-1]
+	c.height = c.in.height - len(c.path)
+	if c.height == 0 {
+		c.top, c.n = subtree{leaf: s.twig.kids[s.i]}, int(s.twig.counts[s.i])
+	} else {
+		c.top, c.n = subtree{kid: s.bough.kids[s.i]}, int(s.bough.counts[s.i])
+	}
+}
+
+// enter goes to the first kid where the cursor stands at that height.
 func (c *cursor) enter(height int) {
 	if c.height == height {
-		c.down(0)
+		c.path = append(c.path, stop{c.top.kid, 0})
+		c.stand()
 	}
 }
 
 // rest returns how many keys of the leaf come next.
-func (c *cursor) rest() int { return c.top.n - c.pos }
+func (c *cursor) rest() int { return c.n - c.pos }
 
 // skip goes over n keys of the leaf.
 func (c *cursor) skip(n int) {
@@ -54,17 +78,15 @@ func (c *cursor) skip(n int) {
 
 // next goes to the subtree behind, the highest that begins there.
 func (c *cursor) next() {
-	c.pos, c.top = 0, child{}
-	for d := len(c.path) - 1; d >= 0; d-- {
-		s := &c.path[d]
-		c.height++
+	c.pos, c.top = 0, subtree{}
+	for len(c.path) > 0 {
+		last := len(c.path) - 1
+		s := &c.path[last]
 		s.i++
-		if s.i < s.in.n {
-			c.path = c.path[:d+1]
-			c.top = s.in.kids[s.i]
-			c.height--
+		if s.i < s.size(c.in.height-last) {
+			c.stand()
 			return
 		}
+		c.path = c.path[:last]
 	}
-	c.path = c.path[:0]
 }

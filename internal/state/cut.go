@@ -3,72 +3,80 @@ package state
 // cut takes out all keys of a span. Subtrees that lie inside it are dropped as
 // they are; only their entries are visited, to say that they are dead.
 func (e *Edit) cut(s span) {
-	e.finger.leaf = nil
-	if e.now.Count(s.from, s.to) == 0 {
+	n := e.now.Count(s.from, s.to)
+	if n == 0 {
 		return
 	}
 	e.trim(&e.now.root, e.now.height, s)
+	e.now.keys -= n
+	if e.now.keys == 0 {
+		e.empty()
+		return
+	}
 	e.lower()
 	for _, edge := range [][]byte{s.from, s.to} {
+		e.finger.leaf = nil
 		e.seek(edge)
 		e.settle()
 	}
 }
 
-// trim takes the span out of a subtree, which may have nothing left then.
-func (e *Edit) trim(c *child, height int, s span) {
-	if height == 0 {
-		e.trimLeaf(c, s)
+// trim takes the span out of a subtree, which may have no keys left then.
+func (e *Edit) trim(k *kid, height int, s span) {
+	if height == 1 {
+		e.trimTwig(e.twig(k), s)
 		return
 	}
-	in := e.inner(c)
-	first, last := s.kids(in)
-	e.trim(&in.kids[first], height-1, s.at(first, first, last))
-	if first < last {
-		e.trim(&in.kids[last], height-1, s.at(last, first, last))
+	b := e.bough(k)
+	first, last := s.kids(b.ix, b.n)
+	for i := first; i <= last; i++ {
+		if first < i && i < last {
+			e.discard(b.kids[i], height-1)
+			continue
+		}
+		e.trim(&b.kids[i], height-1, s.at(i, first, last))
+		b.counts[i] = uint32(b.kids[i].total(height - 1))
+		if b.counts[i] == 0 {
+			e.lost(height-1, 1)
+		}
 	}
-	e.prune(in, first, last, height-1)
-	c.n = in.total()
+	b.prune(first, last)
 }
 
-func (e *Edit) trimLeaf(c *child, s span) {
-	lo, hi := s.slots(c.leaf, &e.now.arena)
-	if lo >= hi {
+func (e *Edit) trimTwig(t *twig, s span) {
+	first, last := s.kids(t.ix, t.n)
+	for i := first; i <= last; i++ {
+		lo, hi := s.at(i, first, last).slots(t.kids[i], &e.now.arena)
+		if lo < hi {
+			e.trimLeaf(t, i, run{t.kids[i], lo, hi})
+		}
+	}
+	t.prune(first, last)
+}
+
+// trimLeaf takes a run out of leaf i. A leaf that has no keys then is given up.
+func (e *Edit) trimLeaf(t *twig, i int, r run) {
+	e.killRun(r)
+	t.grow(i, r.lo-r.hi)
+	if t.counts[i] == 0 {
+		e.lost(0, 1)
 		return
 	}
-	l := e.leafOf(c)
-	e.killRun(run{l, lo, hi})
-	l.remove(lo, hi)
-	c.n = int(l.n)
-}
-
-// prune takes out the children between first and last, and those two where they
-// are empty. height is theirs.
-func (e *Edit) prune(in *inner, first, last, height int) {
-	for i := first + 1; i < last; i++ {
-		e.discard(in.kids[i], height)
-	}
-	lo, hi := first+1, max(last, first+1)
-	if in.kids[first].n == 0 {
-		e.discard(in.kids[first], height)
-		lo = first
-	}
-	if last > first && in.kids[last].n == 0 {
-		e.discard(in.kids[last], height)
-		hi = last + 1
-	}
-	in.remove(lo, hi)
+	e.leaf(&t.kids[i]).remove(r.lo, r.hi)
 }
 
 // discard says that a subtree and its entries are no longer in use.
-func (e *Edit) discard(c child, height int) {
+func (e *Edit) discard(k kid, height int) {
 	e.lost(height, 1)
-	if height == 0 {
-		e.killRun(run{c.leaf, 0, int(c.leaf.n)})
+	if height > 1 {
+		for _, k := range k.bough.kids[:k.bough.n] {
+			e.discard(k, height-1)
+		}
 		return
 	}
-	for _, kid := range c.in.kids[:c.in.n] {
-		e.discard(kid, height-1)
+	for _, l := range k.twig.kids[:k.twig.n] {
+		e.lost(0, 1)
+		e.killRun(run{l, 0, int(l.n)})
 	}
 }
 

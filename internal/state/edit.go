@@ -36,7 +36,7 @@ func (e *Edit) Apply(b *batch.Batch, at Position) {
 	}
 	e.note(b.Writer, b.Counter)
 	e.sweep()
-	e.finger.keep()
+	e.finger.leaf = nil // its key is the batch's
 }
 
 func (e *Edit) op(op *batch.Op) {
@@ -64,28 +64,23 @@ func (e *Edit) Picture() *Picture {
 // come in key order, so the next is often in the same leaf.
 type finger struct {
 	leaf  *leaf // nil where there is no way
-	path  []step
+	twig  *twig // leaf is kid i of it
+	i     int
+	path  []step // above the twig
 	known int    // bytes that all keys in reach of the leaf share
-	key   []byte // the last key, of the caller until keep
-	kept  []byte // room for a key of our own
+	key   []byte // the last key, of the caller
 	end   string // first key out of reach, where ends
 	ends  bool
 }
 
+// step is a bough on the way, and the kid where the way goes on.
 type step struct {
-	in *inner
-	i  int
+	bough *bough
+	i     int
 }
 
 func (f *finger) reaches(key []byte) bool {
 	return f.leaf != nil && bytes.Compare(f.key, key) <= 0 && (!f.ends || string(key) < f.end)
-}
-
-// keep makes the finger's key our own: what a batch refers to may change once it
-// was applied.
-func (f *finger) keep() {
-	f.kept = append(f.kept[:0], f.key...)
-	f.key = f.kept
 }
 
 // seek moves the finger to the leaf that key belongs to. key must not change
@@ -96,45 +91,68 @@ func (e *Edit) seek(key []byte) *leaf {
 		f.key = key
 		return f.leaf
 	}
-	*f = finger{path: f.path[:0], key: key, kept: f.kept}
-	c, i := &e.now.root, 0
-	for range e.now.height {
-		in := e.inner(c)
-		i, f.known = in.find(key, f.known)
-		if i < in.n-1 {
-			f.end, f.ends = in.ix.names[i], true
-		}
-		f.path = append(f.path, step{in, i})
-		c = &in.kids[i]
+	*f = finger{path: f.path[:0], key: key}
+	k, i := &e.now.root, 0
+	for h := e.now.height; h > 1; h-- {
+		b := e.bough(k)
+		i = b.find(key, f.known)
+		f.known = b.share(i, f.known)
+		f.bound(b.names(), i)
+		f.path = append(f.path, step{b, i})
+		k = &b.kids[i]
 	}
-	f.leaf = e.leafOf(c)
+	f.twig = e.twig(k)
+	f.i = f.twig.find(key, f.known)
+	f.known = f.twig.share(f.i, f.known)
+	f.bound(f.twig.names(), f.i)
+	f.leaf = e.leaf(&f.twig.kids[f.i])
 	return f.leaf
 }
 
-// inner makes the inner node of c ours.
-func (e *Edit) inner(c *child) *inner {
-	if c.in.owner != e.now.id {
-		in := *c.in
-		in.owner = e.now.id
-		c.in = &in
+// bound takes the separator behind kid i as the end of reach, if there is one.
+func (f *finger) bound(names []string, i int) {
+	if i < len(names) {
+		f.end, f.ends = names[i], true
 	}
-	return c.in
 }
 
-// leafOf makes the leaf of c ours.
-func (e *Edit) leafOf(c *child) *leaf {
-	if c.leaf.owner != e.now.id {
-		l := *c.leaf
-		l.owner = e.now.id
-		c.leaf = &l
+// bough makes the bough of k ours.
+func (e *Edit) bough(k *kid) *bough {
+	k.bough = ours(k.bough, e.now.id)
+	return k.bough
+}
+
+// twig makes the twig of k ours.
+func (e *Edit) twig(k *kid) *twig {
+	k.twig = ours(k.twig, e.now.id)
+	return k.twig
+}
+
+func ours[K comparable](b *node[K], owner uint64) *node[K] {
+	if b.owner == owner {
+		return b
 	}
-	return c.leaf
+	mine := *b
+	mine.owner = owner
+	return &mine
+}
+
+// leaf makes a leaf ours.
+func (e *Edit) leaf(l **leaf) *leaf {
+	if (*l).owner != e.now.id {
+		mine := **l
+		mine.owner = e.now.id
+		*l = &mine
+	}
+	return *l
 }
 
 // grow says that the leaf under the finger has n keys more.
 func (e *Edit) grow(n int) {
-	e.now.root.n += n
-	for _, s := range e.finger.path {
-		s.in.kids[s.i].n += n
+	f := &e.finger
+	e.now.keys += n
+	f.twig.grow(f.i, n)
+	for _, s := range f.path {
+		s.bough.grow(s.i, n)
 	}
 }

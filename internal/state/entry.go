@@ -17,13 +17,11 @@ type Entry struct {
 	Seq   batch.Seq
 }
 
-// An entry's bytes, in memory and in an image: three lengths and numbers, each
-// the shortest unsigned varint, then the bytes.
+// entrySize returns how many bytes writeEntry fills. An entry's bytes, in memory
+// and in an image, are three numbers, each the shortest unsigned varint, and what
+// two of them measure:
 //
 //	key length | value length | seq | key | value
-const headerMax = 3 * binary.MaxVarintLen64
-
-// entrySize returns how many bytes writeEntry fills.
 func entrySize(key, value []byte, seq batch.Seq) int {
 	return uvarintLen(uint64(len(key))) + uvarintLen(uint64(len(value))) + uvarintLen(uint64(seq)) + len(key) + len(value)
 }
@@ -61,8 +59,12 @@ func header(b []byte) (key, value, n int) {
 // readEntry returns the entry that b begins with.
 func readEntry(b []byte) Entry {
 	key, value, n := header(b)
-	seq, m := uvarint(b[n:])
-	b = b[n+m:]
+	seq := uint64(b[n] & 0x7f)
+	for shift := 7; b[n] >= 0x80; shift += 7 {
+		n++
+		seq |= uint64(b[n]&0x7f) << shift
+	}
+	b = b[n+1:]
 	end := key + value
 	return Entry{Key: b[:key:key], Value: b[key:end:end], Seq: batch.Seq(seq)}
 }

@@ -39,28 +39,24 @@ func (x *index) rank(h uint64) int {
 	return i*8 + less(t[0], h) + less(t[1], h) + less(t[2], h) + less(t[3], h) + less(t[4], h) + less(t[5], h) + less(t[6], h)
 }
 
-// find returns the child, of n+1, that key belongs to. known is how many bytes
-// key surely shares with every key in this node; find returns the same for the
-// child.
-func (x *index) find(key []byte, n, known int) (child, share int) {
+// find returns the kid, of n+1, that key belongs to. known is how many bytes key
+// surely shares with every key in this node.
+func (x *index) find(key []byte, n, known int) int {
 	if x.skip > known {
 		prefix := x.names[0][:x.skip]
 		if s := shared(prefix, key); s < x.skip {
-			return outside(prefix, key, s) * n, known
+			return outside(prefix, key, s) * n
 		}
 	}
 	h := headOf(key, x.skip)
 	i := x.rank(h)
 	if i < n && x.heads[i] == h {
-		i = x.ties(key, n, i)
+		return x.ties(key, n, i)
 	}
-	if i == 0 || i == n {
-		return i, known
-	}
-	return i, x.between(i)
+	return i
 }
 
-// ties returns the child where separators from i on have the head of key.
+// ties returns the kid where separators from i on have the head of key.
 func (x *index) ties(key []byte, n, i int) int {
 	h, end := x.heads[i], i
 	for end < n && x.heads[end] == h {
@@ -77,9 +73,12 @@ func (x *index) ties(key []byte, n, i int) int {
 	return i
 }
 
-// between returns how many bytes all keys between separators i-1 and i share at
-// least. Zeros that fill up a head are not bytes of a key.
-func (x *index) between(i int) int {
+// share returns how many bytes all keys of kid i share at least, known being what
+// all in the node share. Zeros that fill up a head are not bytes of a key.
+func (x *index) share(i, n, known int) int {
+	if i == 0 || i == n {
+		return known
+	}
 	return min(x.skip+sharedHead(x.heads[i-1], x.heads[i]), len(x.names[i-1]))
 }
 

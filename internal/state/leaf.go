@@ -105,6 +105,18 @@ func (l *leaf) clear(n int) {
 		l.slots[i] = slot{head: none}
 	}
 	l.n = uint16(n)
+	if n == 0 {
+		l.skip = 0
+	}
+}
+
+// joinedLeaf returns a leaf with the slots of both.
+func joinedLeaf(a *arena, left, right *leaf) *leaf {
+	slots := append(left.slots[:left.n:left.n], right.slots[:right.n]...)
+	skip := shared(a.key(slots[0].ref), a.key(slots[len(slots)-1].ref)) - slack
+	l := newLeaf(a.id, 0, slots)
+	l.rebase(a, max(skip, 0))
+	return l
 }
 
 // newLeaf returns a leaf with these slots, whose heads are behind skip.

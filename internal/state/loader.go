@@ -13,26 +13,23 @@ import (
 type Loader struct {
 	check check
 	arena arena
-	leaf  leaf     // being filled; its heads are not set yet
-	keys  [][]byte // of leaf
-	last  []byte   // of the leaf before
-	kids  []child
-	names []string // between kids
+	slots []slot   // of the next leaf; heads are not set yet
+	keys  [][]byte // of slots
+	last  []byte   // key of the leaf before
+	under level[*leaf]
 	err   error
 }
 
-// leafLoad and innerLoad are how full nodes are made: a little room keeps the first
+// leafLoad and nodeLoad are how full nodes are made: a little room keeps the first
 // inserts from splitting every node.
 const (
-	leafLoad  = leafMax * 15 / 16
-	innerLoad = fanout * 15 / 16
+	leafLoad = leafMax * 15 / 16
+	nodeLoad = fanout * 15 / 16
 )
 
 // NewLoader returns a loader for an image made at a position.
 func NewLoader(at Position) *Loader {
-	l := &Loader{check: check{at: at}, arena: newArena()}
-	l.keys = make([][]byte, 0, leafLoad)
-	return l
+	return &Loader{check: check{at: at}, arena: newArena()}
 }
 
 // Add takes the next block of the image. The block becomes part of the picture,
@@ -70,24 +67,23 @@ func (l *Loader) entry(key []byte, r ref) {
 	if len(l.keys) == leafLoad {
 		l.flush()
 	}
-	l.leaf.slots[len(l.keys)].ref = r
+	l.slots = append(l.slots, slot{ref: r})
 	l.keys = append(l.keys, key)
 }
 
 // flush ends a leaf.
 func (l *Loader) flush() {
-	n := len(l.keys)
-	first, last := l.keys[0], l.keys[n-1]
+	first, last := l.keys[0], l.keys[len(l.keys)-1]
 	skip := max(0, shared(first, last)-slack)
 	for i, key := range l.keys {
-		l.leaf.slots[i].head = headOf(key, skip)
+		l.slots[i].head = headOf(key, skip)
 	}
-	if len(l.kids) > 0 {
-		l.names = append(l.names, separator(l.last, first))
+	if len(l.under.kids) > 0 {
+		l.under.names = append(l.under.names, separator(l.last, first))
 	}
-	l.kids = append(l.kids, child{leaf: newLeaf(0, skip, l.leaf.slots[:n]), n: n})
+	l.under.add(newLeaf(0, skip, l.slots), len(l.slots))
 	l.last = last
-	l.keys = l.keys[:0]
+	l.slots, l.keys = l.slots[:0], l.keys[:0]
 }
 
 // Picture returns the picture of all blocks. The loader must not be used behind
@@ -105,34 +101,49 @@ func (l *Loader) Picture() (*Picture, error) {
 	return p, nil
 }
 
-// tree puts inner nodes above the leaves.
+// tree puts nodes above the leaves.
 func (l *Loader) tree() tree {
-	if len(l.kids) == 0 {
-		return newTree()
+	if len(l.under.kids) == 0 {
+		return newTree(0)
 	}
-	t := tree{leaves: len(l.kids)}
-	for len(l.kids) > 1 {
-		l.level()
+	t := tree{height: 1, leaves: len(l.under.kids)}
+	level := raise(&l.under, func(n *twig) kid { return kid{twig: n} })
+	t.twigs = len(level.kids)
+	for len(level.kids) > 1 {
+		level = raise(level, func(n *bough) kid { return kid{bough: n} })
+		t.boughs += len(level.kids)
 		t.height++
-		t.inners += len(l.kids)
 	}
-	t.root = l.kids[0]
+	t.root, t.keys = level.kids[0], int(level.keys)
 	return t
 }
 
-// level puts one level of inner nodes above the kids, evenly filled.
-func (l *Loader) level() {
-	kids, names := l.kids, l.names
-	groups := (len(kids) + innerLoad - 1) / innerLoad
-	l.kids, l.names = make([]child, 0, groups), make([]string, 0, groups)
+// level is nodes side by side, with their keys counted and the separators between.
+type level[K comparable] struct {
+	kids   []K
+	counts []uint32
+	names  []string
+	keys   int
+}
+
+func (v *level[K]) add(k K, n int) {
+	v.kids, v.counts = append(v.kids, k), append(v.counts, uint32(n))
+	v.keys += n
+}
+
+// raise puts nodes above a level, evenly filled.
+func raise[K comparable](v *level[K], wrap func(*node[K]) kid) *level[kid] {
+	all, above := len(v.kids), &level[kid]{}
+	groups := (all + nodeLoad - 1) / nodeLoad
 	for g := range groups {
-		lo, hi := g*len(kids)/groups, (g+1)*len(kids)/groups
+		lo, hi := g*all/groups, (g+1)*all/groups
 		if g > 0 {
-			l.names = append(l.names, names[lo-1])
+			above.names = append(above.names, v.names[lo-1])
 		}
-		in := newInner(0, kids[lo:hi], names[lo:hi-1])
-		l.kids = append(l.kids, child{in: in, n: in.total()})
+		n := newNode(0, v.kids[lo:hi], v.counts[lo:hi], v.names[lo:hi-1])
+		above.add(wrap(n), n.total())
 	}
+	return above
 }
 
 func corrupt(format string, args ...any) error {

@@ -36,7 +36,7 @@ type Picture struct {
 
 // Empty returns the picture before the first batch.
 func Empty() *Picture {
-	return &Picture{tree: newTree(), arena: newArena()}
+	return &Picture{tree: newTree(0), arena: newArena()}
 }
 
 // Seq returns the number of the newest batch.
@@ -58,27 +58,4 @@ func (p *Picture) Get(key []byte) (Entry, bool) {
 		return Entry{}, false
 	}
 	return p.entry(l.slots[pos].ref), true
-}
-
-// Stats says what a picture costs.
-type Stats struct {
-	Keys       int
-	LiveBytes  int // of the entries: keys, values and their headers
-	ArenaBytes int // of the chunks they lie in
-	Chunks     int
-	Nodes      int
-	HeapBytes  int // estimate: arena, nodes and tables, as if nothing were shared
-}
-
-// Stats returns what the picture costs, without looking at its entries.
-func (p *Picture) Stats() Stats {
-	const leafBytes, innerBytes, tableBytes = 512, 2*1408 + fanout*16, 8 + 48
-	return Stats{
-		Keys:       p.root.n,
-		LiveBytes:  p.alive,
-		ArenaBytes: p.bytes,
-		Chunks:     len(p.chunks) - p.free,
-		Nodes:      p.leaves + p.inners,
-		HeapBytes:  p.bytes + p.leaves*leafBytes + p.inners*innerBytes + len(p.chunks)*tableBytes,
-	}
 }

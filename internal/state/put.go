@@ -40,14 +40,14 @@ func (e *Edit) split(pos int, s slot) {
 		cut = max(pos, 1)
 	}
 	right := newLeaf(e.now.id, int(l.skip), all[cut:])
+	skip := l.skip
 	l.clear(0)
-	l.n = uint16(copy(l.slots[:], all[:cut]))
+	l.skip, l.n = skip, uint16(copy(l.slots[:], all[:cut]))
 	name := e.separator(l, right)
 	e.tighten(l, name)
 	e.tighten(right, name)
 	e.now.leaves++
-	e.graft(len(e.finger.path), name, child{leaf: right, n: int(right.n)})
-	e.finger.leaf = nil
+	e.graftLeaf(name, right)
 }
 
 // tighten makes a leaf skip more after a split at name. One that has a single key
@@ -81,48 +81,33 @@ func separator(last, first []byte) string {
 	return string(first[:shared(last, first)+1])
 }
 
-// graft puts a subtree, whose keys came out of the child at depth on the path,
-// behind that child. Depth 0 is the root.
-func (e *Edit) graft(depth int, name string, c child) {
-	if depth == 0 {
-		e.raise(name, c)
+// graftLeaf puts a leaf, whose keys came out of the leaf under the finger, behind
+// that. Nodes that are full give half to a neighbour, up to the root.
+func (e *Edit) graftLeaf(name string, l *leaf) {
+	f := &e.finger
+	f.leaf = nil
+	right, name := f.twig.graft(f.i, name, l, int(l.n))
+	if right == nil {
 		return
 	}
-	in, i := e.finger.path[depth-1].in, e.finger.path[depth-1].i
-	in.kids[i].n -= c.n
-	if in.n == fanout {
-		in, i = e.splitInner(depth-1, c.n)
+	e.now.twigs++
+	k, n := kid{twig: right}, right.total()
+	for d := len(f.path) - 1; d >= 0; d-- {
+		right, between := f.path[d].bough.graft(f.path[d].i, name, k, n)
+		if right == nil {
+			return
+		}
+		e.now.boughs++
+		k, n, name = kid{bough: right}, right.total(), between
 	}
-	in.insert(i, name, c)
+	e.raise(name, k, n)
 }
 
-// raise makes a new root above the old one and c.
-func (e *Edit) raise(name string, c child) {
-	old := e.now.root
-	old.n -= c.n
-	in := newInner(e.now.id, []child{old, c}, []string{name})
-	e.now.root = child{in: in, n: old.n + c.n}
-	e.now.height++
-	e.now.inners++
-}
-
-// splitInner halves the full node at depth of the path and returns where the
-// child on the path now is. more is how many keys that half is about to get.
-func (e *Edit) splitInner(depth, more int) (*inner, int) {
-	in, i := e.finger.path[depth].in, e.finger.path[depth].i
-	cut := in.n / 2
-	if i == in.n-1 {
-		cut = i // keys come in order: leave a full node behind
-	}
-	right, name := in.split(cut)
-	e.now.inners++
-	c := child{in: right, n: right.total()}
-	if i >= cut {
-		c.n += more
-	}
-	e.graft(depth, name, c)
-	if i >= cut {
-		return right, i - cut
-	}
-	return in, i
+// raise makes a new root above the old one and k, whose n keys came out of it.
+func (e *Edit) raise(name string, k kid, n int) {
+	t := &e.now.tree
+	kids, counts := []kid{t.root, k}, []uint32{uint32(t.keys - n), uint32(n)}
+	t.root = kid{bough: newNode(e.now.id, kids, counts, []string{name})}
+	t.height++
+	t.boughs++
 }

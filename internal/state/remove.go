@@ -17,101 +17,102 @@ func (e *Edit) remove(key []byte) {
 }
 
 // settle joins nodes on the finger's path that have become small with a
-// neighbour, from the leaf up, and lowers a root that has one child.
+// neighbour, from the leaf up, and lowers a root that has one kid.
 func (e *Edit) settle() {
-	path := e.finger.path
-	e.finger.leaf = nil
-	for d := len(path) - 1; d >= 0; d-- {
-		if !e.join(path[d].in, path[d].i, len(path)-1-d) {
-			break
-		}
+	if e.now.keys == 0 {
+		e.empty()
+		return
+	}
+	f := &e.finger
+	f.leaf = nil
+	lost := e.joinLeaf(f.twig, f.i)
+	for d := len(f.path) - 1; d >= 0 && lost; d-- {
+		lost = e.join(f.path[d].bough, f.path[d].i, len(f.path)-d)
 	}
 	e.lower()
 }
 
-// join makes child i of in, which has a height, big enough. It reports whether in
-// lost a child by that.
-func (e *Edit) join(in *inner, i, height int) bool {
-	c := &in.kids[i]
-	if c.n == 0 {
-		in.remove(i, i+1)
+// empty begins anew with no keys.
+func (e *Edit) empty() {
+	e.finger.leaf = nil
+	e.now.tree = newTree(e.now.id)
+}
+
+// joinLeaf makes leaf i of t big enough. It reports whether t lost a kid by that.
+func (e *Edit) joinLeaf(t *twig, i int) bool {
+	if t.counts[i] == 0 {
+		t.remove(i, i+1)
+		e.lost(0, 1)
+		return true
+	}
+	if t.counts[i] >= leafMin {
+		return false
+	}
+	return i > 0 && e.pairLeaves(t, i-1) || i+1 < t.n && e.pairLeaves(t, i)
+}
+
+// pairLeaves makes one of leaves i and i+1, if one can hold both.
+func (e *Edit) pairLeaves(t *twig, i int) bool {
+	n := t.counts[i] + t.counts[i+1]
+	if n > leafJoin {
+		return false
+	}
+	t.kids[i] = joinedLeaf(&e.now.arena, t.kids[i], t.kids[i+1])
+	t.counts[i] = n
+	t.remove(i+1, i+2)
+	e.lost(0, 1)
+	return true
+}
+
+// join makes kid i of b, which has a height, big enough. It reports whether b lost
+// a kid by that.
+func (e *Edit) join(b *bough, i, height int) bool {
+	if b.counts[i] == 0 {
+		b.remove(i, i+1)
 		e.lost(height, 1)
 		return true
 	}
-	if size(c, height) >= minimum(height) {
+	if b.kids[i].size(height) >= nodeMin {
 		return false
 	}
-	return i > 0 && e.pair(in, i-1, height) || i+1 < in.n && e.pair(in, i, height)
+	return i > 0 && e.pair(b, i-1, height) || i+1 < b.n && e.pair(b, i, height)
 }
 
-// pair makes one of children i and i+1 of in, if one can hold both.
-func (e *Edit) pair(in *inner, i, height int) bool {
-	a, b := &in.kids[i], &in.kids[i+1]
-	if height == 0 {
-		if int(a.leaf.n+b.leaf.n) > leafJoin {
-			return false
-		}
-		a.leaf = e.joinLeaves(a.leaf, b.leaf)
-	} else {
-		if a.in.n+b.in.n > innerJoin {
-			return false
-		}
-		a.in = e.joinInners(a.in, b.in, in.ix.names[i])
+// pair makes one of kids i and i+1 of b, if one can hold both.
+func (e *Edit) pair(b *bough, i, height int) bool {
+	left, right := &b.kids[i], b.kids[i+1]
+	if left.size(height)+right.size(height) > nodeJoin {
+		return false
 	}
-	a.n += b.n
-	in.remove(i+1, i+2)
+	if height == 1 {
+		left.twig = joined(e.now.id, left.twig, right.twig, b.ix.names[i])
+	} else {
+		left.bough = joined(e.now.id, left.bough, right.bough, b.ix.names[i])
+	}
+	b.counts[i] += b.counts[i+1]
+	b.remove(i+1, i+2)
 	e.lost(height, 1)
 	return true
 }
 
-func (e *Edit) joinLeaves(left, right *leaf) *leaf {
-	a := &e.now.arena
-	slots := append(left.slots[:left.n:left.n], right.slots[:right.n]...)
-	skip := shared(a.key(slots[0].ref), a.key(slots[len(slots)-1].ref)) - slack
-	l := newLeaf(e.now.id, 0, slots)
-	l.rebase(a, max(skip, 0))
-	return l
-}
-
-func (e *Edit) joinInners(left, right *inner, name string) *inner {
-	kids := append(left.kids[:left.n:left.n], right.kids[:right.n]...)
-	names := append(left.ix.names[:left.n-1:left.n-1], name)
-	return newInner(e.now.id, kids, append(names, right.names()...))
-}
-
-// lower takes away roots that have one child, or none.
+// lower takes away roots that have one kid.
 func (e *Edit) lower() {
 	root := &e.now.root
-	for e.now.height > 0 && root.in.n == 1 {
-		*root = root.in.kids[0]
+	for e.now.height > 1 && root.bough.n == 1 {
+		*root = root.bough.kids[0]
+		e.lost(e.now.height, 1)
 		e.now.height--
-		e.now.inners--
-	}
-	if root.n == 0 && e.now.height > 0 {
-		*root = child{leaf: newLeaf(e.now.id, 0, nil)}
-		e.now.height, e.now.inners, e.now.leaves = 0, 0, 1
 	}
 }
 
+// lost says that n nodes of a height are no longer in use.
 func (e *Edit) lost(height, n int) {
-	if height == 0 {
+	switch height {
+	case 0:
 		e.now.leaves -= n
-	} else {
-		e.now.inners -= n
+	case 1:
+		e.now.twigs -= n
+	default:
+		e.now.boughs -= n
 	}
-}
-
-// size returns how many slots or children the node of c has.
-func size(c *child, height int) int {
-	if height == 0 {
-		return int(c.leaf.n)
-	}
-	return c.in.n
-}
-
-func minimum(height int) int {
-	if height == 0 {
-		return leafMin
-	}
-	return innerMin
 }

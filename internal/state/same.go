@@ -7,7 +7,7 @@ import "bytes"
 // Subtrees that both have cost nothing.
 func Same(a, b *Picture, from, to []byte) bool {
 	left := a.Count(from, to)
-	if left != b.Count(from, to) {
+	if left != b.Count(from, to) || !sameHot(a, b, span{from, to}) {
 		return false
 	}
 	if left == 0 || a.root == b.root {
@@ -24,11 +24,27 @@ func Same(a, b *Picture, from, to []byte) bool {
 	return true
 }
 
+// sameHot compares what differs between pictures though they share the leaf: the
+// entries of the writers that are hot.
+func sameHot(a, b *Picture, s span) bool {
+	for _, p := range []*Picture{a, b} {
+		if p.hot == hotless || !s.has(p.key(hotRef)) {
+			continue
+		}
+		x, inA := a.Get(p.key(hotRef))
+		y, inB := b.Get(p.key(hotRef))
+		if inA != inB || x.Seq != y.Seq {
+			return false
+		}
+	}
+	return true
+}
+
 // meet goes over what comes next in both cursors, if only to look into a node,
 // and returns how many keys it passed and whether they are the same.
 func meet(x, y *cursor, left int) (n int, same bool) {
 	if x.top == y.top && x.pos == y.pos {
-		n = x.top.n - x.pos
+		n = x.n - x.pos
 		x.next()
 		y.next()
 		return n, true
@@ -48,7 +64,7 @@ func meet(x, y *cursor, left int) (n int, same bool) {
 // sameRun compares the next n entries of two leaves.
 func sameRun(x, y *cursor, n int) bool {
 	for i := range n {
-		r, s := x.top.leaf.slots[x.pos+i].ref, y.top.leaf.slots[y.pos+i].ref
+		r, s := x.in.real(x.top.leaf.slots[x.pos+i].ref), y.in.real(y.top.leaf.slots[y.pos+i].ref)
 		if r.offset() == s.offset() && x.in.chunks[r.slot()] == y.in.chunks[s.slot()] {
 			continue
 		}

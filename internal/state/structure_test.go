@@ -13,7 +13,9 @@ type checker struct {
 	last   []byte
 	live   []int
 	leaves int
-	inners int
+	twigs  int
+	boughs int
+	hot    int
 }
 
 // mustBeSound fails the test where a picture's structure is not what it should be.
@@ -26,11 +28,14 @@ func mustBeSound(t testing.TB, p *Picture) {
 
 func sound(p *Picture) error {
 	c := &checker{p: p, live: make([]int, len(p.chunks))}
-	if err := c.node(p.root, p.height, span{}); err != nil {
+	if err := c.node(p.root, p.height, p.keys, span{}); err != nil {
 		return err
 	}
-	if c.leaves != p.leaves || c.inners != p.inners {
-		return fmt.Errorf("%d leaves and %d inner nodes, said to be %d and %d", c.leaves, c.inners, p.leaves, p.inners)
+	if c.leaves != p.leaves || c.twigs != p.twigs || c.boughs != p.boughs {
+		return fmt.Errorf("%d leaves, %d twigs, %d boughs, said to be %d, %d, %d", c.leaves, c.twigs, c.boughs, p.leaves, p.twigs, p.boughs)
+	}
+	if c.hot > 1 || (c.hot == 1) != (p.hot != hotless) {
+		return fmt.Errorf("%d hot slots", c.hot)
 	}
 	return c.slots()
 }
@@ -57,33 +62,42 @@ func (c *checker) slots() error {
 	return nil
 }
 
-func (c *checker) node(n child, height int, s span) error {
-	if height == 0 {
-		return c.leaf(n, s)
+func (c *checker) node(k kid, height, n int, s span) error {
+	if height == 1 {
+		c.twigs++
+		return checkNode(c, k.twig, n, s, func(i int, s span) error {
+			return c.leaf(k.twig.kids[i], int(k.twig.counts[i]), s)
+		})
 	}
-	c.inners++
-	in := n.in
-	if n.leaf != nil || in.n < 1 || in.total() != n.n || in.owner > c.p.id {
-		return fmt.Errorf("an inner node of %d children with %d keys, said to be %d", in.n, in.total(), n.n)
+	c.boughs++
+	return checkNode(c, k.bough, n, s, func(i int, s span) error {
+		return c.node(k.bough.kids[i], height-1, int(k.bough.counts[i]), s)
+	})
+}
+
+func checkNode[K comparable](c *checker, b *node[K], n int, s span, kid func(int, span) error) error {
+	if b.n < 1 || b.total() != n || b.owner > c.p.id {
+		return fmt.Errorf("a node of %d kids with %d keys, said to be %d", b.n, b.total(), n)
 	}
-	if err := c.index(in.ix, in.n-1); err != nil {
+	if err := c.index(b.ix, b.n-1); err != nil {
 		return err
 	}
-	for i := range in.n {
+	for i := range b.n {
 		below := s
 		if i > 0 {
-			below.from = []byte(in.ix.names[i-1])
+			below.from = []byte(b.ix.names[i-1])
 		}
-		if i < in.n-1 {
-			below.to = []byte(in.ix.names[i])
+		if i < b.n-1 {
+			below.to = []byte(b.ix.names[i])
 		}
-		if err := c.node(in.kids[i], height-1, below); err != nil {
+		if err := kid(i, below); err != nil {
 			return err
 		}
 	}
-	for i := in.n; i < fanout; i++ {
-		if in.kids[i] != (child{}) {
-			return fmt.Errorf("child %d of %d is in use", i, in.n)
+	var no K
+	for i := b.n; i < fanout; i++ {
+		if b.kids[i] != no || b.counts[i] != 0 {
+			return fmt.Errorf("kid %d of %d is in use", i, b.n)
 		}
 	}
 	return nil
@@ -107,11 +121,10 @@ func (c *checker) index(x *index, n int) error {
 	return nil
 }
 
-func (c *checker) leaf(n child, s span) error {
+func (c *checker) leaf(l *leaf, n int, s span) error {
 	c.leaves++
-	l := n.leaf
-	if n.in != nil || int(l.n) != n.n || l.owner > c.p.id || l.n == 0 && c.p.height > 0 {
-		return fmt.Errorf("a leaf of %d, said to be %d", l.n, n.n)
+	if int(l.n) != n || l.owner > c.p.id || n == 0 && c.p.keys > 0 {
+		return fmt.Errorf("a leaf of %d, said to be %d", l.n, n)
 	}
 	if l.n == 0 && l.skip != 0 {
 		return fmt.Errorf("an empty leaf skips %d", l.skip)
@@ -131,7 +144,10 @@ func (c *checker) leaf(n child, s span) error {
 
 func (c *checker) slot(l *leaf, i int, at slot, s span) error {
 	key := c.p.key(at.ref)
-	c.live[at.ref.slot()] += len(c.p.raw(at.ref))
+	if at.ref == hotRef {
+		c.hot++
+	}
+	c.live[c.p.real(at.ref).slot()] += len(c.p.raw(at.ref))
 	if c.last != nil && bytes.Compare(c.last, key) >= 0 {
 		return fmt.Errorf("keys do not ascend at %x", key)
 	}

@@ -20,9 +20,10 @@ func (e *Edit) sweep() {
 }
 
 // pick puts the broom to the chunk with the smallest live part, if one is half
-// dead. Looking costs a step for each chunk, so it is not done for little.
+// dead and a third of all is. Waiting pays: the longer, the less is left to move.
+// Looking costs a step for each chunk, so it is not done for little.
 func (a *arena) pick() bool {
-	if a.debt < sweepStart {
+	if a.debt < sweepStart || a.bytes < a.alive+a.alive/2 {
 		return false
 	}
 	best := -1
@@ -67,10 +68,14 @@ func (e *Edit) walk(n int) int {
 func (e *Edit) relocate(r ref, raw []byte) {
 	key := readKey(raw)
 	l, pos, found := e.now.find(key)
-	if !found || l.slots[pos].ref != r {
+	if !found || e.now.real(l.slots[pos].ref) != r {
 		return
 	}
-	l = e.seek(key)
-	l.slots[pos].ref = e.now.move(raw)
+	to := e.now.move(raw)
+	if r == e.now.hot {
+		e.now.hot = to
+	} else {
+		e.seek(key).slots[pos].ref = to
+	}
 	e.now.release(r, len(raw))
 }

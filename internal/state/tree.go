@@ -2,42 +2,85 @@ package state
 
 import "bytes"
 
-// tree is the nodes of one version. height is how many inner nodes lie above a
-// leaf; there is always a root, a leaf without keys where the map is empty.
+// tree is the nodes of one version. Its height is how many nodes are above a
+// leaf, at least one; where the map is empty, the root is a twig with one leaf
+// without keys.
 type tree struct {
-	root   child
+	root   kid
 	height int
+	keys   int
 	leaves int
-	inners int
+	twigs  int
+	boughs int
 }
 
-func newTree() tree {
-	return tree{root: child{leaf: newLeaf(0, 0, nil)}, leaves: 1}
+func newTree(owner uint64) tree {
+	kids, counts := []*leaf{newLeaf(owner, 0, nil)}, []uint32{0}
+	return tree{root: kid{twig: newNode(owner, kids, counts, nil)}, height: 1, leaves: 1, twigs: 1}
 }
 
 // find returns the leaf that key belongs to and where in it.
 func (p *Picture) find(key []byte) (l *leaf, pos int, found bool) {
-	c, known, i := &p.root, 0, 0
-	for range p.height {
-		i, known = c.in.find(key, known)
-		c = &c.in.kids[i]
+	k, known := &p.root, 0
+	for h := p.height; h > 1; h-- {
+		b := k.bough
+		i := b.find(key, known)
+		known = b.share(i, known)
+		k = &b.kids[i]
 	}
-	pos, found = c.leaf.find(&p.arena, key)
-	return c.leaf, pos, found
+	l = k.twig.kids[k.twig.find(key, known)]
+	pos, found = l.find(&p.arena, key)
+	return l, pos, found
+}
+
+// Len returns how many keys there are.
+func (p *Picture) Len() int { return p.keys }
+
+// Count returns how many keys there are with from <= key < to; a nil to means to
+// the end. It costs about as much as two lookups.
+func (p *Picture) Count(from, to []byte) int {
+	n := p.keys
+	if to != nil {
+		n = p.rankOf(to)
+	}
+	if from != nil {
+		n -= p.rankOf(from)
+	}
+	return max(n, 0)
+}
+
+// rankOf returns how many keys are below key.
+func (p *Picture) rankOf(key []byte) int {
+	n, k := 0, &p.root
+	for h := p.height; h > 1; h-- {
+		b := k.bough
+		i := b.find(key, 0)
+		n += b.before(i)
+		k = &b.kids[i]
+	}
+	i := k.twig.find(key, 0)
+	lo, _ := span{from: key}.slots(k.twig.kids[i], &p.arena)
+	return n + k.twig.before(i) + lo
 }
 
 // span is a part of the key order: from (nil: the first key) to before to (nil:
 // the end).
 type span struct{ from, to []byte }
 
-// kids returns which children of in meet the span, first and last.
-func (s span) kids(in *inner) (first, last int) {
-	last = in.n - 1
+func (s span) empty() bool { return s.to != nil && bytes.Compare(s.from, s.to) >= 0 }
+
+func (s span) has(key []byte) bool {
+	return bytes.Compare(s.from, key) <= 0 && (s.to == nil || bytes.Compare(key, s.to) < 0)
+}
+
+// kids returns which kids of a node with this index and size meet the span.
+func (s span) kids(x *index, n int) (first, last int) {
+	last = n - 1
 	if s.from != nil {
-		first, _ = in.find(s.from, 0)
+		first = x.find(s.from, n-1, 0)
 	}
 	if s.to != nil {
-		last, _ = in.find(s.to, 0)
+		last = x.find(s.to, n-1, 0)
 	}
 	return first, last
 }
@@ -45,16 +88,16 @@ func (s span) kids(in *inner) (first, last int) {
 // slots returns which slots of l are in the span.
 func (s span) slots(l *leaf, a *arena) (lo, hi int) {
 	hi = int(l.n)
-	if s.from != nil && hi > 0 {
+	if s.from != nil {
 		lo, _, _ = l.place(a, s.from, 0)
 	}
-	if s.to != nil && hi > 0 {
+	if s.to != nil {
 		hi, _, _ = l.place(a, s.to, 0)
 	}
 	return lo, hi
 }
 
-// at returns what is left of the span for child i of those from first to last.
+// at returns what is left of the span for kid i of those from first to last.
 func (s span) at(i, first, last int) span {
 	if i > first {
 		s.from = nil
@@ -63,63 +106,4 @@ func (s span) at(i, first, last int) span {
 		s.to = nil
 	}
 	return s
-}
-
-func (s span) empty() bool { return s.to != nil && bytes.Compare(s.from, s.to) >= 0 }
-
-// run is a part of a leaf: the slots from lo to before hi.
-type run struct {
-	leaf   *leaf
-	lo, hi int
-}
-
-// climber visits the runs of a span; visit returns false to end it.
-type climber struct {
-	arena *arena
-	visit func(run) bool
-}
-
-// walk visits every run of slots in the span, in order.
-func (p *Picture) walk(s span, visit func(run) bool) {
-	if !s.empty() {
-		(&climber{&p.arena, visit}).up(p.root, p.height, s)
-	}
-}
-
-// walkBack visits what walk visits, from the end.
-func (p *Picture) walkBack(s span, visit func(run) bool) {
-	if !s.empty() {
-		(&climber{&p.arena, visit}).down(p.root, p.height, s)
-	}
-}
-
-func (w *climber) up(c child, height int, s span) bool {
-	if height == 0 {
-		return w.leaf(c.leaf, s)
-	}
-	first, last := s.kids(c.in)
-	for i := first; i <= last; i++ {
-		if !w.up(c.in.kids[i], height-1, s.at(i, first, last)) {
-			return false
-		}
-	}
-	return true
-}
-
-func (w *climber) down(c child, height int, s span) bool {
-	if height == 0 {
-		return w.leaf(c.leaf, s)
-	}
-	first, last := s.kids(c.in)
-	for i := last; i >= first; i-- {
-		if !w.down(c.in.kids[i], height-1, s.at(i, first, last)) {
-			return false
-		}
-	}
-	return true
-}
-
-func (w *climber) leaf(l *leaf, s span) bool {
-	lo, hi := s.slots(l, w.arena)
-	return lo >= hi || w.visit(run{l, lo, hi})
 }

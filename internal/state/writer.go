@@ -6,7 +6,10 @@ import (
 	"github.com/vlogdb/vlog/internal/batch"
 )
 
-const writerDir = "writer/"
+const (
+	writerDir    = "writer/"
+	writerKeyLen = 2 + len(writerDir) + len(batch.Writer{})
+)
 
 // WriterKey returns the key under which Apply keeps the counter of w's newest
 // batch: 8 bytes little-endian, with the seq of that batch.
@@ -23,7 +26,7 @@ func appendWriterKey(dst []byte, w batch.Writer) []byte {
 // Counter returns the counter of the newest batch of w and its seq; zero where w
 // wrote none.
 func (p *Picture) Counter(w batch.Writer) (counter uint64, seq batch.Seq) {
-	var key [2 + len(writerDir) + len(w)]byte
+	var key [writerKeyLen]byte
 	e, ok := p.Get(appendWriterKey(key[:0], w))
 	if !ok || len(e.Value) != 8 {
 		return 0, 0
@@ -31,8 +34,8 @@ func (p *Picture) Counter(w batch.Writer) (counter uint64, seq batch.Seq) {
 	return binary.LittleEndian.Uint64(e.Value), e.Seq
 }
 
-// last is what an edit knows of one writer and has yet to write into the tree.
-// Many batches of one writer come in a row, so only the last of a row is written.
+// last is what an edit knows of the newest writer and has yet to write. Many
+// batches of one writer come in a row, so only the last of a row is written.
 type last struct {
 	known   bool
 	dirty   bool
@@ -53,16 +56,40 @@ func (e *Edit) note(w batch.Writer, counter uint64) {
 	}
 }
 
-// flush writes what note left open.
+// flush writes what note left open. Where the slot that is hot belongs to the
+// writer, the tree stays as it is.
 func (e *Edit) flush() {
 	if !e.last.dirty {
 		return
 	}
 	e.last.dirty = false
-	var key [2 + len(writerDir) + len(e.last.writer)]byte
+	var key [writerKeyLen]byte
 	var value [8]byte
 	binary.LittleEndian.PutUint64(value[:], e.last.counter)
-	e.put(Entry{Key: appendWriterKey(key[:0], e.last.writer), Value: value[:], Seq: e.last.seq})
+	entry := Entry{Key: appendWriterKey(key[:0], e.last.writer), Value: value[:], Seq: e.last.seq}
+	if a := &e.now.arena; a.hot != hotless && string(a.key(hotRef)) == string(entry.Key) {
+		r := a.write(entry)
+		a.kill(hotRef)
+		a.hot = r
+		return
+	}
+	e.heat(entry)
+}
+
+// heat puts an entry and makes its slot the hot one.
+func (e *Edit) heat(entry Entry) {
+	a := &e.now.arena
+	if a.hot != hotless {
+		key := a.key(hotRef)
+		l := e.seek(key)
+		pos, _ := l.find(a, key)
+		l.slots[pos].ref, a.hot = a.hot, hotless
+	}
+	e.put(entry)
+	l := e.seek(entry.Key)
+	pos, _ := l.find(a, entry.Key)
+	l.slots[pos].ref, a.hot = hotRef, l.slots[pos].ref
+	e.finger.leaf = nil
 }
 
 // forget makes the tree itself right about writers, before a batch that may
