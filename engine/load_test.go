@@ -311,6 +311,44 @@ func TestCloseUnderLoad(t *testing.T) {
 	}
 }
 
+// TestBeginDuringClose: whatever begins while the database closes is over when it is
+// closed, or did not begin.
+func TestBeginDuringClose(t *testing.T) {
+	for range 60 {
+		db, err := engine.OpenMemory(t.Context(), quiet)
+		check(t, err)
+		var txs [engine.Reading + 1][]*engine.Tx
+		var wg sync.WaitGroup
+		for mode := range engine.Mode(len(txs)) {
+			wg.Go(func() {
+				for err := error(nil); err == nil; {
+					var tx *engine.Tx
+					if tx, err = db.Begin(context.Background(), mode); err == nil {
+						txs[mode] = append(txs[mode], tx)
+					} else {
+						want(t, mode.String(), err, engine.ErrClosed)
+					}
+					if n := len(txs[mode]); n > 1 && err == nil { // one is left open
+						err = txs[mode][n-2].Rollback()
+					}
+				}
+			})
+		}
+		for db.Stats().OpenTx == 0 {
+			runtime.Gosched()
+		}
+		check(t, db.Close())
+		wg.Wait()
+		for mode, txs := range txs {
+			for _, tx := range txs[max(0, len(txs)-2):] {
+				if _, err := tx.Get(nil); !errors.Is(err, engine.ErrClosed) && !errors.Is(err, engine.ErrNotInTx) {
+					t.Errorf("%v: get after close: %v", engine.Mode(mode), err)
+				}
+			}
+		}
+	}
+}
+
 // useOnce uses a database in one of eight ways; the first five put a key.
 func useOnce(db *engine.DB, way int, key string) error {
 	ctx := context.Background()

@@ -253,6 +253,34 @@ func TestCloseDuringUpkeep(t *testing.T) {
 	}
 }
 
+// TestCloseDuringCheckpoint closes at every moment of a checkpoint by hand. It comes
+// to its end, or is ErrClosed, before Close does.
+func TestCloseDuringCheckpoint(t *testing.T) {
+	outcomes := map[bool]int{}
+	for at := range 40 {
+		synctest.Test(t, func(t *testing.T) {
+			mem := tracked()
+			db := open(t, vfs.NewSlow(mem.Reopen(), func(op vfs.Op) time.Duration { return time.Millisecond }), quiet)
+			put(t, db, "a", "")
+			ended := background(func() error { _, err := db.Checkpoint(t.Context()); return err })
+			time.Sleep(time.Duration(at) * time.Millisecond)
+			check(t, db.Close())
+			err := <-ended
+			if err != nil {
+				want(t, "the checkpoint", err, engine.ErrClosed)
+			}
+			db = open(t, mem.Reopen(), quiet)
+			if r := db.Report(); !r.Clean || r.Last != 1 || (r.Checkpoint == 1) != (err == nil) {
+				t.Errorf("closed after %d ms, checkpoint %v: %+v", at, err, r)
+			}
+			outcomes[err == nil]++
+		})
+	}
+	if outcomes[true] == 0 {
+		t.Errorf("it was never written: %v", outcomes)
+	}
+}
+
 // TestClock: time orders nothing, wherever the clock goes.
 func TestClock(t *testing.T) {
 	mem := tracked()
