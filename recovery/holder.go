@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,39 +31,62 @@ func (h *Holder) Error() string {
 	return fmt.Sprintf("held by pid %d (%s on %s) since %s", h.PID, h.Program, h.Host, h.Since.Format(time.RFC3339))
 }
 
-// Closed is what LOCK says after a clean close: how far the log reached. It lets
-// the next opening notice that the end of the log has gone since.
+// Closed is what LOCK says of the last clean close: how far the log reached. It lets
+// every later opening notice that the log ends before that.
 type Closed struct {
 	Seq   batch.Seq      `json:"seq"`
 	Chain checkpoint.Hex `json:"chain"`
 	Time  time.Time      `json:"time"`
 }
 
-// lockNote is the line in LOCK: who holds it, or how it was closed.
+// lockNote is what LOCK says: how the store was last closed, then who holds it, a
+// line each. The first line stays while the store is held: an opening that fails,
+// or a power cut, must not take that proof away.
 type lockNote struct {
 	Store  checkpoint.Hex `json:"store"`
 	Holder *Holder        `json:"holder,omitempty"`
 	Closed *Closed        `json:"closed,omitempty"`
 }
 
+// encode returns the lines. The first fits into a sector, so a write that a power
+// cut tears leaves it whole.
 func (n *lockNote) encode() ([]byte, error) {
-	line, err := json.Marshal(n)
-	if err != nil {
-		return nil, err
+	var all []byte
+	for _, part := range []lockNote{{Store: n.Store, Closed: n.Closed}, {Store: n.Store, Holder: n.Holder}} {
+		if part.Closed == nil && part.Holder == nil {
+			continue
+		}
+		line, err := json.Marshal(part)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, sealLine(line)...)
 	}
-	return sealLine(line), nil
+	return all, nil
 }
 
 // readLock reads LOCK; a line that does not check out says nothing.
-func readLock(fsys vfs.FS) (n lockNote, err error) {
-	line, err := readSmall(fsys, LockName, maxLock)
+func readLock(fsys vfs.FS) (lockNote, error) {
+	b, err := readSmall(fsys, LockName, maxLock)
 	if errors.Is(err, fault.ErrNotFound) || errors.Is(err, fault.ErrCorrupt) {
-		return n, nil
+		return lockNote{}, nil
 	}
-	if err != nil || !openLine(line) || json.Unmarshal(line, &n) != nil {
-		return lockNote{}, err
+	n, _ := decodeLock(b)
+	return n, err
+}
+
+// decodeLock reads the lines that check out; whole is false where one does not.
+func decodeLock(b []byte) (n lockNote, whole bool) {
+	whole = true
+	for line := range bytes.Lines(b) {
+		part := n
+		if !openLine(line) || json.Unmarshal(line, &part) != nil {
+			whole = false
+			continue
+		}
+		n = part
 	}
-	return n, nil
+	return n, whole
 }
 
 // lock takes the store's lock. Where somebody else has it the error names them.
@@ -95,14 +119,22 @@ func lockedBy(fsys vfs.FS, cause error) error {
 	return e
 }
 
-// hold writes into LOCK who holds it. It need not be durable: the kernel decides
-// who holds a store, and an older line is only a lower bound of the log.
-func hold(l vfs.Lock, store wal.StoreID, h Holder) error {
-	b, err := (&lockNote{Store: store[:], Holder: &h}).encode()
+// hold writes into LOCK who holds it, behind what the last close said. It need not
+// be durable: the kernel decides who holds a store.
+func (s *Store) hold(h Holder) error {
+	note, err := readLock(s.FS)
 	if err != nil {
 		return err
 	}
-	return l.SetContent(b, false)
+	if string(note.Store) != string(s.ID[:]) {
+		note = lockNote{Store: s.ID[:]}
+	}
+	note.Holder = &h
+	b, err := note.encode()
+	if err != nil {
+		return err
+	}
+	return s.Lock.SetContent(b, false)
 }
 
 // Release ends a clean close: LOCK says how far the log reached, durably, and is

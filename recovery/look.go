@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,6 +16,7 @@ import (
 
 // look is what opening learns before it changes anything.
 type look struct {
+	ctx   context.Context // of the opening; ends the looking
 	fs    vfs.FS
 	store wal.StoreID
 
@@ -158,6 +160,9 @@ func unlessUnusable(err error) error {
 func (l *look) load() error {
 	l.base = state.Empty()
 	for _, seq := range l.candidates() {
+		if err := context.Cause(l.ctx); err != nil {
+			return err
+		}
 		name := checkpoint.Name(seq)
 		if l.move == moveEnter && seq == l.flags.Promotion.Seq {
 			name = checkpoint.Backup

@@ -62,7 +62,7 @@ func Open(ctx context.Context, fsys vfs.FS, opts Options) (*Store, error) {
 	if err := s.enter(ctx, opts); err != nil {
 		return nil, errors.Join(err, s.letGo())
 	}
-	if err := s.recover(opts); err != nil {
+	if err := s.recover(ctx, opts); err != nil {
 		return nil, errors.Join(err, s.letGo())
 	}
 	s.Report.Took = max(opts.Now().Sub(began), 0)
@@ -111,9 +111,9 @@ func (s *Store) found(format Format, opts Options) (err error) {
 	return err
 }
 
-// recover looks, then acts.
-func (s *Store) recover(opts Options) error {
-	l := &look{fs: s.FS, store: s.ID, known: s.Known}
+// recover looks, which the context may end, then acts, which goes to its end.
+func (s *Store) recover(ctx context.Context, opts Options) error {
+	l := &look{ctx: ctx, fs: s.FS, store: s.ID, known: s.Known}
 	if err := l.run(opts.ReadOnly); err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (s *Store) recover(opts Options) error {
 		return err
 	}
 	s.done(l)
-	if err := hold(s.Lock, s.ID, holder(opts)); err != nil {
+	if err := s.hold(holder(opts)); err != nil {
 		return err
 	}
 	s.Log, err = wal.Resume(s.FS, s.walOptions(opts), wal.Start{Segments: kept, Last: l.last, Chain: l.chain})

@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/vlogdb/vlog/internal/batch"
@@ -53,6 +54,9 @@ func (l *look) segment(first batch.Seq, newest bool) error {
 	if first > l.last+1 {
 		return l.gap(name, first)
 	}
+	if l.ctx.Err() != nil {
+		return context.Cause(l.ctx)
+	}
 	l.reading = name
 	seg, err := wal.Scan(l.fs, name, l.store, l.apply)
 	if err != nil {
@@ -88,8 +92,14 @@ func (l *look) unchained(seg *wal.Segment, before string) error {
 		Hint: "a segment was replaced or edited; put back the right one, or restore a backup"}
 }
 
+// patience is how many batches are applied between two looks at the context.
+const patience = 1 << 10
+
 // apply takes one batch of a segment.
 func (l *look) apply(e wal.Entry, off int64) error {
+	if e.Seq%patience == 0 && l.ctx.Err() != nil {
+		return context.Cause(l.ctx)
+	}
 	if e.Seq == l.base.Seq() && e.Chain != l.base.Chain() {
 		return &fault.Error{Op: "open", At: fault.Place{Path: l.reading, Offset: off, Seq: uint64(e.Seq)}, Err: fault.ErrCorrupt, Detail: "its chain value is not that of the checkpoint",
 			Hint: "log and checkpoint do not belong together; restore a backup"}

@@ -31,7 +31,7 @@ type Report struct {
 type Cut struct {
 	File   string
 	Offset int64
-	Bytes  int64     // from Offset to the last byte that is not zero
+	Bytes  int64     // from Offset to the last byte that is not zero, as far as kept
 	Kept   string    // the copy in error/; empty where nothing was changed
 	Whole  bool      // false: only the first 64 MiB were kept
 	After  batch.Seq // last good batch

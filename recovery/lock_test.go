@@ -1,0 +1,132 @@
+package recovery
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/vlogdb/vlog/internal/checkpoint"
+	"github.com/vlogdb/vlog/internal/fault"
+	"github.com/vlogdb/vlog/internal/vfs"
+	"github.com/vlogdb/vlog/wal"
+)
+
+// TestClosedLineStays: what a clean close wrote into LOCK outlives later openings,
+// also those that fail or are killed: a newest segment that is taken away then is
+// noticed.
+func TestClosedLineStays(t *testing.T) {
+	n := write(t, 1)
+	eleven := wal.SegmentName(11)
+	m := n.closed.disk(t)
+	s, err := Open(t.Context(), m.Reopen(), small(7))
+	check(t, err)
+	killed := dump(t, m).with(wal.DurableName, gone)
+	if h, err := HolderNow(s.FS); err != nil || h == nil {
+		t.Fatalf("the holder is not named: %v", err)
+	}
+	refuses(t, "killed", killed.with(eleven, gone), fault.ErrCorrupt, small(8))
+
+	m = n.closed.disk(t)
+	full := vfs.When(func(op vfs.Op) bool { return op.Kind == vfs.OpCreate && op.Name == wal.DurableName }, vfs.Always(fault.ErrNoSpace))
+	_, err = Open(t.Context(), vfs.NewFail(m.Reopen(), full), small(7))
+	wantKind(t, err, fault.ErrNoSpace)
+	failed := dump(t, m)
+	if failed[LockName] == n.closed[LockName] {
+		t.Fatal("the opening failed before it wrote to LOCK")
+	}
+	refuses(t, "failed", failed.with(eleven, gone), fault.ErrCorrupt, small(8))
+	n.opens(t, "failed and whole", failed, 11)
+}
+
+// TestLockLines: each line of LOCK speaks for itself, whatever became of the other.
+func TestLockLines(t *testing.T) {
+	n := write(t, 1)
+	m := n.closed.disk(t)
+	s, err := Open(t.Context(), m.Reopen(), small(7))
+	check(t, err)
+	closed, holder, two := strings.Cut(slurp(t, m, LockName), "\n")
+	if !two || closed+"\n" != n.closed[LockName] || len(closed) >= vfs.SectorSize {
+		t.Fatalf("LOCK: %q and %q, closed %q", closed, holder, n.closed[LockName])
+	}
+	check(t, s.Lock.Close())
+	for name, c := range map[string]struct {
+		lock         string
+		held, proven bool
+	}{
+		"both":        {closed + "\n" + holder, true, true},
+		"torn behind": {closed + "\n" + holder[:20], false, true},
+		"torn before": {closed[:20] + "\n" + holder, true, false},
+		"the second":  {holder, true, false},
+		"none":        {"", false, false},
+		"junk":        {"\n\n\x00\xff", false, false},
+	} {
+		f := n.closed.with(LockName, c.lock)
+		h, err := HolderNow(f.disk(t))
+		check(t, err)
+		if (h != nil) != c.held {
+			t.Errorf("%s: holder %v", name, h)
+		}
+		if _, err = Open(t.Context(), f.with(wal.SegmentName(11), gone).disk(t), small(8)); errors.Is(err, fault.ErrCorrupt) != c.proven {
+			t.Errorf("%s: without the last segment: %v", name, err)
+		}
+	}
+}
+
+// TestOpenCancelled: the context ends the looking at any moment, and nothing was changed.
+func TestOpenCancelled(t *testing.T) {
+	n := write(t, 1)
+	cause := errors.New("enough")
+	stopped := 0
+	for at := 1; ; at++ {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		m := n.crashed.disk(t)
+		s, err := Open(ctx, vfs.NewFail(m.Reopen(), vfs.InjectorFunc(func(op vfs.Op) error {
+			if op.Kind == vfs.OpOpen && op.N >= at && strings.HasSuffix(op.Name, ".vlog") {
+				cancel(cause)
+			}
+			return nil
+		})), small(5))
+		cancel(nil)
+		if err == nil {
+			check(t, s.Lock.Close())
+			break
+		}
+		if !errors.Is(err, cause) {
+			t.Fatalf("cancelled behind operation %d: %v", at, err)
+		}
+		same(t, "cancelled", dump(t, m), n.crashed)
+		stopped++
+	}
+	if stopped == 0 {
+		t.Error("it was never cancelled")
+	}
+}
+
+// TestLongTail: of a tail above 64 MiB the first 64 MiB are kept, and the report
+// says so.
+func TestLongTail(t *testing.T) {
+	n := write(t, 1)
+	eleven := wal.SegmentName(11)
+	torn := tornTail(t, n.id, n.crashed, eleven)
+	torn = torn.with(eleven, torn[eleven]+strings.Repeat("x", maxKept)+"the end")
+	m := torn.disk(t)
+	s, err := Open(t.Context(), m.Reopen(), small(5))
+	check(t, err)
+	cut := s.Report.Cut
+	if cut == nil || cut.Whole || cut.Bytes != maxKept || !maps.Equal(contentOf(s.Picture), n.hist[11]) {
+		t.Fatalf("cut: %+v", cut)
+	}
+	if kept := slurp(t, m, cut.Kept); len(kept) != maxKept || !strings.HasPrefix(torn[eleven][cut.Offset:], kept) {
+		t.Errorf("%d bytes are kept in %s", len(kept), cut.Kept)
+	}
+	check(t, s.Log.Close())
+	check(t, Release(s.Lock, s.ID, Closed{Seq: 11, Time: now()}))
+	if found := findings(t, dump(t, m)); len(found) != 0 {
+		t.Errorf("check: %+v", found)
+	}
+	if _, err := m.Open(checkpoint.Truncate, vfs.ReadOnly); !errors.Is(err, fault.ErrNotFound) {
+		t.Errorf("truncate is left: %v", err)
+	}
+}
