@@ -73,8 +73,9 @@ type Local struct {
 	mark   vfs.File // log/durable; guarded by turn; nil where it could not be kept
 	buf    []byte   // guarded by turn
 
-	// upkeep is held by whoever trims or prepares files, and by Close.
-	upkeep chan struct{}
+	// upkeep is held by whoever trims, making by whoever prepares a file, which may
+	// take seconds; Close takes both.
+	upkeep, making chan struct{}
 
 	mu      sync.Mutex    // guards what follows; never held across disk operations
 	kept    []Kept        // sealed segments
@@ -83,7 +84,8 @@ type Local struct {
 	dchain  Chain         // behind durable
 	more    chan struct{} // closed and replaced when durable moves or the log ends
 	failed  error         // first failure, ends writing
-	closed  bool
+	closed  bool          // takes no more work
+	over    bool          // closed, and nothing more will become durable
 	readers map[uint64]int // readers of a segment, by epoch
 	spares  []string       // ready to be used
 	spareN  int            // last number given
@@ -104,7 +106,7 @@ type active struct {
 // Resume returns a log that goes on behind start. The directory must be as
 // recovery leaves it: only sealed segments. It writes log/durable.
 func Resume(fsys vfs.FS, opts Options, start Start) (*Local, error) {
-	l := &Local{fs: fsys, opts: opts.withDefaults(), boot: BootID(fsys.Boot()), turn: make(chan struct{}, 1), upkeep: make(chan struct{}, 1),
+	l := &Local{fs: fsys, opts: opts.withDefaults(), boot: BootID(fsys.Boot()), turn: make(chan struct{}, 1), upkeep: make(chan struct{}, 1), making: make(chan struct{}, 1),
 		after: start.Last, chain: start.Chain, kept: start.Segments, durable: start.Last, dchain: start.Chain,
 		more: make(chan struct{}), readers: map[uint64]int{}}
 	f, err := fsys.Open(DurableName, vfs.Create)
@@ -134,10 +136,15 @@ func (l *Local) take(ctx context.Context) error {
 
 func (l *Local) give() { <-l.turn }
 
+// ended returns why no more work is taken, or nil.
 func (l *Local) ended() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
+	return l.whyLocked(l.closed)
+}
+
+func (l *Local) whyLocked(closed bool) error {
+	if closed {
 		return &fault.Error{Op: "log", Err: fault.ErrClosed}
 	}
 	if l.failed != nil {
@@ -211,18 +218,18 @@ func (l *Local) Stats() Stats {
 // so that only sealed segments stay. After a failed write or sync nothing is
 // written any more and Close returns that failure.
 func (l *Local) Close() error {
-	l.turn <- struct{}{}
-	defer l.give()
-	l.upkeep <- struct{}{}
-	defer func() { <-l.upkeep }()
+	for _, held := range []chan struct{}{l.turn, l.making, l.upkeep} {
+		held <- struct{}{}
+		defer func() { <-held }()
+	}
 	l.mu.Lock()
 	was, failed := l.closed, l.failed
 	l.closed = true
-	l.wakeLocked()
 	l.mu.Unlock()
 	if was {
 		return &fault.Error{Op: "close log", Err: fault.ErrClosed}
 	}
+	defer l.end()
 	if failed != nil {
 		return errors.Join(&fault.Error{Op: "close log", Err: fault.ErrPoisoned, Cause: failed}, l.drop())
 	}
@@ -230,6 +237,15 @@ func (l *Local) Close() error {
 		return errors.Join(err, l.drop())
 	}
 	return l.tidy()
+}
+
+// end tells followers, behind the last batch that became durable, that there will
+// be no other.
+func (l *Local) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over = true
+	l.wakeLocked()
 }
 
 // drop closes the files without writing.

@@ -45,9 +45,8 @@ func (l *Local) Follow(ctx context.Context, from Seq) iter.Seq2[Entry, error] {
 // signal returns what tells of the next change, and why there will be none.
 func (l *Local) signal() (<-chan struct{}, error) {
 	l.mu.Lock()
-	more := l.more
-	l.mu.Unlock()
-	return more, l.ended() // in this order: an end that comes between the two closes more
+	defer l.mu.Unlock()
+	return l.more, l.whyLocked(l.over)
 }
 
 // view is the part of the log that one reader goes through.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/vlogdb/vlog/internal/fault"
 	"github.com/vlogdb/vlog/internal/vfs"
@@ -175,6 +177,44 @@ func TestFollowBeyond(t *testing.T) {
 	g := <-got
 	equal(t, "followed", g.seqs, seqs(4, 5))
 	wantKind(t, g.err, fault.ErrClosed)
+}
+
+// TestFollowToTheEnd: what only Close makes durable, by a sync that takes its time,
+// is followed too before the end is told.
+func TestFollowToTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, vfs.NewSlow(mem(), func(op vfs.Op) time.Duration { return time.Millisecond }), tiny())
+		check(t, r.add("a", "b"))
+		got := make(chan listed, 1)
+		go func() { got <- list(r.Follow(t.Context(), 1)) }()
+		synctest.Wait()
+		check(t, r.Close())
+		g := <-got
+		equal(t, "followed", g.seqs, seqs(1, 2))
+		wantKind(t, g.err, fault.ErrClosed)
+	})
+}
+
+// TestTrimBesidePreparing: a file that is being made, which may take seconds, keeps
+// nobody from trimming; Close waits for both.
+func TestTrimBesidePreparing(t *testing.T) {
+	r := newRig(t, mem(), sparing(1))
+	r.fill(8)
+	trimmed := 0
+	check(t, r.Prepare(t.Context(), func(ctx context.Context) {
+		check(t, r.Trim(ctx, 4))
+		trimmed++
+	}))
+	if first, _, _, err := r.Bounds(t.Context()); err != nil || first != 4 || trimmed == 0 {
+		t.Errorf("the log begins at %v, trimmed %d times: %v", first, trimmed, err)
+	}
+	if s := r.Stats(); s.Spares != 1 {
+		t.Errorf("%d spares, wanted is one", s.Spares)
+	}
+	check(t, r.Close())
+	if _, segments := onDisk(t, r.fs); len(segments) != len(names(t, r.fs)) {
+		t.Errorf("left: %v", names(t, r.fs))
+	}
 }
 
 // TestSignalIsNeverLate races a follower with the end of the log: whoever was told

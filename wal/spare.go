@@ -71,13 +71,14 @@ func (l *Local) WantsSpare() bool {
 }
 
 // Prepare makes one file ahead of its use: written with zeros and synced, so that
-// later syncs change no metadata. It may run beside everything else; it stops with the context and then leaves nothing. pause, which may be
-// nil, is called between steps, so that the caller sets the pace.
+// later syncs change no metadata. It may run beside everything else; it stops with
+// the context and then leaves nothing. pause, which may be nil, is called between
+// steps, so that the caller sets the pace.
 func (l *Local) Prepare(ctx context.Context, pause func(context.Context)) error {
-	if err := l.keepUp(ctx); err != nil {
+	if err := l.hold(ctx, l.making); err != nil {
 		return err
 	}
-	defer func() { <-l.upkeep }()
+	defer func() { <-l.making }()
 	if !l.WantsSpare() {
 		return nil
 	}
@@ -94,20 +95,22 @@ func (l *Local) Prepare(ctx context.Context, pause func(context.Context)) error 
 		l.fail(err)
 		return err
 	}
-	l.addSpare(name)
+	if !l.addSpare(name) { // trimming has given one meanwhile
+		return l.fs.Remove(name)
+	}
 	return nil
 }
 
-// keepUp waits for the right to trim or prepare; the caller gives it back.
-func (l *Local) keepUp(ctx context.Context) error {
+// hold waits for the right to do one kind of upkeep; the caller gives it back.
+func (l *Local) hold(ctx context.Context, right chan struct{}) error {
 	select {
-	case l.upkeep <- struct{}{}:
+	case right <- struct{}{}:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 	err := l.ended()
 	if err != nil {
-		<-l.upkeep
+		<-right
 	}
 	return err
 }
@@ -131,16 +134,21 @@ func fillZeros(ctx context.Context, f vfs.File, size int64, pause func(context.C
 	return nil
 }
 
-func (l *Local) addSpare(name string) {
+// addSpare takes a file in, if one is still wanted.
+func (l *Local) addSpare(name string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if len(l.spares) >= l.opts.Spares {
+		return false
+	}
 	l.spares = append(l.spares, name)
+	return true
 }
 
 // Trim implements Log: segments whose last seq is below before go, oldest first;
 // some are kept as spares. The directory is synced last.
 func (l *Local) Trim(ctx context.Context, before Seq) error {
-	if err := l.keepUp(ctx); err != nil {
+	if err := l.hold(ctx, l.upkeep); err != nil {
 		return err
 	}
 	defer func() { <-l.upkeep }()
