@@ -27,6 +27,11 @@ type Options struct {
 	SegmentSize int64      // bytes after which a log file is finished; 0 is 32 MiB
 	Keep        *Keep      // changes how far back the store reaches; nil leaves it
 
+	// NoPrepare writes no zeros ahead of the end of the log. They make syncs faster
+	// and keep room for closing, and for deleting, on a full disk; a file system
+	// that copies on write gains nothing by them.
+	NoPrepare bool
+
 	// CheckpointAfter is how many bytes of batches are logged before a checkpoint
 	// is written in the background; 0 is 64 MiB, negative is never.
 	CheckpointAfter int64
@@ -113,6 +118,7 @@ const (
 	defaultCheckpointRate  = 128 << 20
 	spares                 = 1
 	growAhead              = 1 << 20
+	reserve                = 64 << 10 // for those who delete on a full disk
 )
 
 func (o Options) withDefaults() Options {
@@ -153,8 +159,12 @@ func (o *Options) background() bool { return o.CheckpointAfter > 0 }
 func (o *Options) recovery() recovery.Options {
 	r := recovery.Options{ReadOnly: o.ReadOnly, MustExist: o.MustExist, MustNotExist: o.MustNotExist, Documentation: o.Documentation,
 		SegmentSize: o.SegmentSize, MaxBatch: o.MaxBatch, Rand: o.Random, Now: o.Clock, Logger: o.Logger}
-	if o.background() && !o.inMemory {
-		r.Spares, r.Grow = spares, growAhead
+	if o.inMemory || o.NoPrepare {
+		return r
+	}
+	r.Grow, r.Reserve = growAhead, reserve
+	if o.background() {
+		r.Spares = spares
 	}
 	return r
 }

@@ -307,5 +307,7 @@ func (t *txCore) request() (*committer.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &committer.Request{Base: t.base, Reads: t.tx.Reads(), Batch: b, Record: batch.NewRecord(payload)}, nil
+	r := batch.NewRecord(payload)
+	r.Frees = b.Frees()
+	return &committer.Request{Base: t.base, Reads: t.tx.Reads(), Batch: b, Record: r}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -312,7 +313,7 @@ func TestTornTail(t *testing.T) {
 		db := open(t, mem.Reopen(), opts)
 		put(t, db, "a", "1")
 		check(t, db.Sync(t.Context()))
-		put(t, db, "b", string(make([]byte, 3000)))
+		put(t, db, "b", strings.Repeat("x", 3000))
 		db = open(t, mem.Crash(vfs.Torn, seed), quiet)
 		r := db.Report()
 		info, err := db.Info(t.Context())

@@ -26,9 +26,9 @@ func numbers(seed uint64) func() uint64 {
 }
 
 // small are options under which little work does everything: tiny segments, no
-// goroutines of the engine's own, nothing random.
+// goroutines of the engine's own, nothing random, files prepared or not.
 func small(seed uint64) engine.Options {
-	return engine.Options{SegmentSize: 2 << 10, CheckpointAfter: -1, Clock: func() time.Time { return fixed }, Random: numbers(seed)}
+	return engine.Options{SegmentSize: 2 << 10, NoPrepare: seed%2 == 1, CheckpointAfter: -1, Clock: func() time.Time { return fixed }, Random: numbers(seed)}
 }
 
 // content is the plain model of a store: tenant/key → value.

@@ -34,6 +34,7 @@ type Options struct {
 	MaxBatch      int
 	Spares        int
 	Grow          int64
+	Reserve       int64
 	Rand          func() uint64
 	Now           func() time.Time
 	Logger        *slog.Logger // nil is silent
@@ -147,7 +148,7 @@ func (s *Store) done(l *look) {
 }
 
 func (s *Store) walOptions(opts Options) wal.Options {
-	return wal.Options{Store: s.ID, SegmentSize: opts.SegmentSize, MaxRecord: opts.MaxBatch, Spares: opts.Spares, Grow: opts.Grow, Rand: opts.Rand, Now: opts.nanos, Logger: opts.Logger}
+	return wal.Options{Store: s.ID, SegmentSize: opts.SegmentSize, MaxRecord: opts.MaxBatch, Spares: opts.Spares, Grow: opts.Grow, Reserve: opts.Reserve, Rand: opts.Rand, Now: opts.nanos, Logger: opts.Logger}
 }
 
 func holder(opts Options) Holder {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/vlogdb/vlog/internal/batch"
 	"github.com/vlogdb/vlog/internal/fault"
@@ -34,16 +35,19 @@ func (l *Local) Append(ctx context.Context, after Seq, records []Record) (Seq, e
 }
 
 func (l *Local) append(records []Record) (Seq, error) {
-	if err := l.room(records); err != nil {
+	frees := !slices.ContainsFunc(records, func(r Record) bool { return !r.Frees })
+	if err := l.room(groupSize(records), frees); err != nil {
 		return 0, err
 	}
 	a := l.active
 	g := group{after: l.after, chain: l.chain, synced: l.lastDurable(), records: records}
 	buf, chain := appendGroup(l.buf[:0], &g, a.salt, a.off)
-	if err := l.write(buf); err != nil {
+	if cap(buf) <= keepBuffer {
+		l.buf = buf
+	}
+	if err := l.write(buf, frees); err != nil {
 		return 0, err
 	}
-	a.off += int64(len(buf))
 	a.count += uint64(len(records))
 	a.dirty = true
 	l.after += Seq(len(records))
@@ -52,38 +56,61 @@ func (l *Local) append(records []Record) (Seq, error) {
 	return l.after, nil
 }
 
-// write puts a group at the end of the active segment. Where that makes the file
-// longer, zeros are written ahead with it, so that most syncs change no metadata;
-// where there is no room for them, the group goes alone.
-func (l *Local) write(buf []byte) error {
+// write puts a group at the end of the active segment.
+func (l *Local) write(buf []byte, frees bool) error {
 	a := l.active
 	end := a.off + int64(len(buf))
-	if ahead := l.ahead(end); ahead > 0 {
-		_, err := a.f.WriteAt(append(buf, make([]byte, ahead)...), a.off)
-		if err == nil {
-			a.size = end + ahead
-			return nil
-		}
-		if err := l.unwrite(err); !errors.Is(err, fault.ErrNoSpace) || errors.Is(err, fault.ErrAmbiguous) {
-			return err
-		}
-	}
-	if cap(buf) <= keepBuffer {
-		l.buf = buf
+	if err := l.extend(end, frees); err != nil {
+		return err
 	}
 	if _, err := a.f.WriteAt(buf, a.off); err != nil {
 		return l.unwrite(err)
 	}
-	a.size = max(a.size, end)
+	a.off, a.size = end, max(a.size, end)
 	return nil
 }
 
-// ahead returns how many zeros belong behind a group that ends at end.
-func (l *Local) ahead(end int64) int64 {
-	if end <= l.active.size {
-		return 0
+// spared returns how many bytes must stay free behind a group: room for the seal,
+// so that a log on a full disk can still be closed, and what is kept for those
+// who delete, so that a full disk can be made less full.
+func (l *Local) spared(frees bool) int64 {
+	if frees {
+		return sealSize
 	}
-	return max(min(l.opts.Grow, l.opts.SegmentSize-end), 0)
+	return sealSize + l.opts.Reserve
+}
+
+// extend makes the active file long enough for a group that ends at end: zeros
+// are written ahead of it, so that most syncs change no metadata and a full disk
+// is found before anything of the group is written. A small file gets few of them,
+// and so does any where there is no room for more.
+func (l *Local) extend(end int64, frees bool) error {
+	need := end + l.spared(frees)
+	if l.opts.Grow == 0 || need <= l.active.size {
+		return nil
+	}
+	ahead := min(l.opts.Grow, l.active.size)
+	want := max(need, min(end+ahead, l.opts.SegmentSize))
+	err := l.zeros(want)
+	if _, clean := errors.AsType[*NotWritten](err); clean && want > need {
+		return l.zeros(need)
+	}
+	return err
+}
+
+// zeros makes the active file a number of bytes long. Where that fails it is as
+// long as before.
+func (l *Local) zeros(size int64) error {
+	a := l.active
+	_, err := a.f.WriteAt(make([]byte, size-a.size), a.size)
+	if err == nil {
+		a.size = size
+		return nil
+	}
+	if e := a.f.Truncate(a.size); e != nil {
+		return l.stop(a, errors.Join(err, e))
+	}
+	return &NotWritten{named(err, a.name)}
 }
 
 func (l *Local) lastDurable() Seq {
@@ -140,18 +167,43 @@ func (l *Local) stop(a *active, cause error) error {
 	return &fault.Error{Op: "append", At: fault.Place{Path: a.name, Offset: a.off}, Err: fault.ErrAmbiguous, Cause: cause}
 }
 
-// room makes sure that there is an active segment with room for the group. Only
-// a group that begins a segment may exceed its size.
-func (l *Local) room(records []Record) error {
-	if l.active != nil && l.active.count > 0 && l.active.off+groupSize(records)+sealSize > l.opts.SegmentSize {
-		if err := l.finish(); err != nil {
-			return err
-		}
-	}
+// room makes sure that there is an active segment with room for a group of a size.
+// Only a group that begins a segment may exceed its size.
+func (l *Local) room(size int64, frees bool) error {
 	if l.active == nil {
 		return l.begin()
 	}
-	return nil
+	a := l.active
+	if a.count == 0 || a.off+size+l.spared(frees) <= l.opts.SegmentSize {
+		return nil
+	}
+	err := l.next()
+	if frees && errors.Is(err, fault.ErrNoSpace) && l.active != nil && a.off+size+sealSize <= a.size {
+		return nil // no room for another file, but in this one
+	}
+	return err
+}
+
+// next ends the active segment and begins another. The new file is made first:
+// where there is no room for it, the active segment stays as it is.
+func (l *Local) next() error {
+	a, err := l.ready()
+	if err != nil {
+		return err
+	}
+	if err := l.finish(); err != nil {
+		return errors.Join(err, l.putBack(a))
+	}
+	return l.enter(a)
+}
+
+// begin makes a segment where none is active.
+func (l *Local) begin() error {
+	a, err := l.ready()
+	if err != nil {
+		return err
+	}
+	return l.enter(a)
 }
 
 func groupSize(records []Record) int64 {
@@ -243,27 +295,35 @@ func (l *Local) writeMark() error {
 	return err
 }
 
-// begin makes the segment for the next append: header first, then the name, each
-// durable before the next, so that a segment's name never stands for a torn header.
-func (l *Local) begin() error {
+// ready makes the file of the next segment: header and room for a seal, durable,
+// under the name of a spare, so that a segment's name never stands for a torn header.
+func (l *Local) ready() (*active, error) {
 	spare, err := l.pickSpare()
+	if errors.Is(err, fault.ErrNotFound) { // nothing can be made where log/ has gone
+		return nil, l.stop(&active{name: Dir}, err)
+	}
 	if err != nil {
-		return &NotWritten{err}
+		return nil, &NotWritten{err}
 	}
 	h := Header{Store: l.opts.Store, Epoch: l.opts.Rand(), First: l.after + 1, Chain: l.chain, Created: l.opts.Now()}
-	a := &active{f: spare.f, name: SegmentName(h.First), head: h, salt: h.salt(), off: HeaderSize, size: spare.size}
-	_, err = a.f.WriteAt(h.encode(), 0)
-	if err == nil {
+	a := &active{f: spare.f, spare: spare.name, name: SegmentName(h.First), head: h, salt: h.salt(), off: HeaderSize, size: spare.size}
+	if _, err = a.f.WriteAt(h.encode(), 0); err == nil {
 		err = l.syncHeader(a)
 	}
 	if errors.Is(err, fault.ErrAmbiguous) {
-		return errors.Join(err, a.f.Close())
-	}
-	if err == nil {
-		err = l.fs.Rename(spare.name, a.name)
+		return nil, errors.Join(err, a.f.Close())
 	}
 	if err != nil {
-		return &NotWritten{errors.Join(err, a.f.Close(), l.fs.Remove(spare.name))}
+		return nil, &NotWritten{errors.Join(err, a.f.Close(), l.fs.Remove(a.spare))}
+	}
+	a.size = max(a.size, HeaderSize)
+	return a, nil
+}
+
+// enter gives a file that is ready its name and makes it the active segment.
+func (l *Local) enter(a *active) error {
+	if err := l.fs.Rename(a.spare, a.name); err != nil {
+		return &NotWritten{errors.Join(err, a.f.Close(), l.fs.Remove(a.spare))}
 	}
 	if err := l.fs.SyncDir(Dir); err != nil {
 		return errors.Join(l.stop(a, err), a.f.Close())
@@ -271,7 +331,7 @@ func (l *Local) begin() error {
 	l.active = a
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.open = Kept{First: h.First, Last: h.First - 1, Epoch: h.Epoch, Size: HeaderSize}
+	l.open = Kept{First: a.head.First, Last: a.head.First - 1, Epoch: a.head.Epoch, Size: HeaderSize}
 	return nil
 }
 

@@ -18,6 +18,7 @@ type Options struct {
 	MaxRecord   int           // bytes of one payload
 	Spares      int           // files kept ahead or for reuse; 0 keeps none
 	Grow        int64         // bytes of zeros written ahead of the end of a file that was not prepared
+	Reserve     int64         // bytes of them kept for batches that only delete; at most an eighth of a segment
 	Rand        func() uint64 // epochs
 	Now         func() int64  // nanoseconds since 1970, for headers only
 	Logger      *slog.Logger  // nil is silent
@@ -35,6 +36,7 @@ func (o Options) withDefaults() Options {
 		o.SegmentSize = DefaultSegmentSize
 	}
 	o.SegmentSize = max(o.SegmentSize, minSegmentSize)
+	o.Reserve = min(o.Reserve, o.SegmentSize/8)
 	if o.MaxRecord == 0 {
 		o.MaxRecord = batch.DefaultMaxBatch
 	}
@@ -77,15 +79,15 @@ type Local struct {
 	// take seconds; Close takes both.
 	upkeep, making chan struct{}
 
-	mu      sync.Mutex    // guards what follows; never held across disk operations
-	kept    []Kept        // sealed segments
-	open    Kept          // the active one; First 0 where there is none
-	durable Seq           // last durable
-	dchain  Chain         // behind durable
-	more    chan struct{} // closed and replaced when durable moves or the log ends
-	failed  error         // first failure, ends writing
-	closed  bool          // takes no more work
-	over    bool          // closed, and nothing more will become durable
+	mu      sync.Mutex     // guards what follows; never held across disk operations
+	kept    []Kept         // sealed segments
+	open    Kept           // the active one; First 0 where there is none
+	durable Seq            // last durable
+	dchain  Chain          // behind durable
+	more    chan struct{}  // closed and replaced when durable moves or the log ends
+	failed  error          // first failure, ends writing
+	closed  bool           // takes no more work
+	over    bool           // closed, and nothing more will become durable
 	readers map[uint64]int // readers of a segment, by epoch
 	spares  []string       // ready to be used
 	spareN  int            // last number given
@@ -94,6 +96,7 @@ type Local struct {
 // active is the segment being written.
 type active struct {
 	f     vfs.File
+	spare string // its name until it is entered
 	name  string
 	head  Header
 	salt  salt

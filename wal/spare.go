@@ -19,19 +19,17 @@ type spare struct {
 	size int64
 }
 
-// pickSpare opens a file made ahead, or a new empty one.
+// pickSpare opens a file made ahead, or a new empty one where there is none, or
+// somebody took it away.
 func (l *Local) pickSpare() (s spare, err error) {
-	l.mu.Lock()
-	n := len(l.spares)
-	if n > 0 {
-		s.name = l.spares[n-1]
-		l.spares = l.spares[:n-1]
-	}
-	l.mu.Unlock()
-	if s.name == "" {
+	if s.name = l.takeSpare(); s.name == "" {
 		return l.newSpare()
 	}
-	if s.f, err = l.fs.Open(s.name, vfs.ReadWrite); err != nil {
+	s.f, err = l.fs.Open(s.name, vfs.ReadWrite)
+	if errors.Is(err, fault.ErrNotFound) {
+		return l.newSpare()
+	}
+	if err != nil {
 		return s, err
 	}
 	st, err := s.f.Stat()
@@ -40,6 +38,25 @@ func (l *Local) pickSpare() (s spare, err error) {
 	}
 	s.size = st.Size
 	return s, nil
+}
+
+// takeSpare returns the name of a file made ahead, which leaves the list; empty
+// where there is none.
+func (l *Local) takeSpare() (name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := len(l.spares); n > 0 {
+		name, l.spares = l.spares[n-1], l.spares[:n-1]
+	}
+	return name
+}
+
+// putBack keeps a file that was ready and is not needed after all.
+func (l *Local) putBack(a *active) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.spares = append(l.spares, a.spare)
+	return a.f.Close()
 }
 
 // spareTries bounds how many names are tried for a new file: whatever stands under

@@ -3,6 +3,7 @@ package batch
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"github.com/vlogdb/vlog/internal/fault"
 )
@@ -46,6 +47,11 @@ type Batch struct {
 	Writer  Writer
 	Counter uint64
 	Ops     []Op
+}
+
+// Frees reports whether the batch only deletes, and something at all.
+func (b *Batch) Frees() bool {
+	return len(b.Ops) > 0 && !slices.ContainsFunc(b.Ops, func(op Op) bool { return op.Kind == Put })
 }
 
 const encoding = 1

@@ -28,6 +28,7 @@ type Record struct {
 	Sum     uint32 // CRC-32C of Payload
 	Time    int64  // nanoseconds since 1970 UTC; orders nothing
 	Flags   Flags
+	Frees   bool // the batch only deletes: a log that is short of space keeps some back for such
 }
 
 // Entry is one batch as it is read from a log. Payload is valid until the next
