@@ -118,7 +118,7 @@ const (
 	defaultCheckpointRate  = 128 << 20
 	spares                 = 1
 	growAhead              = 1 << 20
-	reserve                = 64 << 10 // for those who delete on a full disk
+	reserve                = 256 << 10 // for those who delete on a full disk: some 500 transactions
 )
 
 func (o Options) withDefaults() Options {

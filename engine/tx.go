@@ -54,6 +54,7 @@ type txCore struct {
 	seq   batch.Seq       // given by the commit
 	gate  int64           // weight held of the gate
 
+	managed bool // a function is at work whose result decides
 	refused bool // by Options.Admit
 }
 

@@ -26,6 +26,7 @@ func (s Scope) View(ctx context.Context, fn func(ctx context.Context, tx *Tx) er
 		return err
 	}
 	defer tx.core.end(txRolledBack)
+	tx.core.managed = true
 	return fn(tx.core.ctx, tx)
 }
 
@@ -81,6 +82,7 @@ func (s Scope) beginAttempt(ctx context.Context, n int) (*Tx, error) {
 
 // runIn runs fn and rolls back where it fails or panics.
 func runIn(tx *Tx, fn func(ctx context.Context, tx *Tx) error) error {
+	tx.core.managed = true
 	done := false
 	defer func() {
 		if !done {
@@ -88,7 +90,7 @@ func runIn(tx *Tx, fn func(ctx context.Context, tx *Tx) error) error {
 		}
 	}()
 	err := fn(tx.core.ctx, tx)
-	done = true
+	done, tx.core.managed = true, false
 	if err == nil {
 		return tx.core.err("update")
 	}
@@ -100,7 +102,8 @@ func runIn(tx *Tx, fn func(ctx context.Context, tx *Tx) error) error {
 
 // Begin begins a transaction in a mode; the context governs it to its end. End it
 // with Commit, Submit or Rollback; Rollback after Commit does nothing, so that
-// `defer tx.Rollback()` is right. Prefer View and Update: only they cannot be
+// `defer tx.Rollback()` is right. Inside View, Update and Scope.Submit these three
+// are ErrInTx and do nothing: there the function's result decides. Prefer View and Update: only they cannot be
 // left open, and only Update retries.
 //
 // Errors: ErrInTx where ctx belongs to a transaction of this DB and mode is not
@@ -188,6 +191,9 @@ func (c *core) enlist(t *txCore) error {
 // an error, nothing was written (ErrConflict: what it read has changed, try
 // again); or ErrAmbiguous. The transaction is over in any case.
 func (tx *Tx) Commit() error {
+	if err := tx.core.free("commit"); err != nil {
+		return err
+	}
 	req, err := tx.close()
 	if err != nil {
 		return err
@@ -208,6 +214,9 @@ func (tx *Tx) Commit() error {
 // Submit is Commit without waiting for the disk: the changes have their place in
 // order and will be written. ErrConflict is told at once.
 func (tx *Tx) Submit() (*Pending, error) {
+	if err := tx.core.free("submit"); err != nil {
+		return nil, err
+	}
 	req, err := tx.close()
 	if err != nil {
 		return nil, err
@@ -235,6 +244,9 @@ func (tx *Tx) Submit() (*Pending, error) {
 // or where its context ended before that was known.
 func (tx *Tx) Rollback() error {
 	t := tx.core
+	if err := t.free("rollback"); err != nil {
+		return err
+	}
 	if !t.end(txRolledBack) || t.mode == Reading {
 		return nil
 	}
@@ -243,6 +255,14 @@ func (tx *Tx) Rollback() error {
 		return context.Cause(t.ctx) // nothing of this transaction is in doubt
 	}
 	return err
+}
+
+// free returns ErrInTx where View or Update ends the transaction and nobody else may.
+func (t *txCore) free(op string) error {
+	if !t.managed {
+		return nil
+	}
+	return &fault.Error{Op: op, Err: fault.ErrInTx, Detail: "the function's result decides", Hint: "return nil to commit, an error to roll back; or use Begin"}
 }
 
 // settle waits until what the transaction read is durable: only then may its

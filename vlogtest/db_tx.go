@@ -174,13 +174,27 @@ func recovered(fn func()) (v any) {
 	return nil
 }
 
-// closuresThatEnd: fn ends its transaction by itself, or its goroutine.
+// closuresThatEnd: fn tries to end its transaction by itself, which does nothing, or
+// ends its goroutine.
 func (d *dbTest) closuresThatEnd() {
 	ctx, db := d.Context(), d.open(engine.Options{})
-	d.want("rolled back in fn", db.Update(ctx, func(_ context.Context, tx *engine.Tx) error {
-		return errors.Join(puts(tx, "a=1"), tx.Rollback())
-	}), engine.ErrNotInTx)
-	d.holds("rolled back in fn", db.Scope)
+	for name, end := range map[string]func(tx *engine.Tx) error{
+		"commit":   (*engine.Tx).Commit,
+		"submit":   func(tx *engine.Tx) error { return second(tx.Submit()) },
+		"rollback": (*engine.Tx).Rollback,
+	} {
+		d.want(name, db.Update(ctx, func(_ context.Context, tx *engine.Tx) error {
+			return errors.Join(puts(tx, "a=1"), end(tx))
+		}), engine.ErrInTx)
+		d.holds(name+" in fn", db.Scope)
+		d.check(db.Update(ctx, func(_ context.Context, tx *engine.Tx) error {
+			d.want(name, end(tx), engine.ErrInTx)
+			return puts(tx, "b=1")
+		}))
+		d.holds(name+" in fn, and no error", db.Scope, "b=1")
+		d.want(name+" in a view", db.View(ctx, func(_ context.Context, tx *engine.Tx) error { return end(tx) }), engine.ErrInTx)
+		d.check(db.Delete(ctx, []byte("b")))
+	}
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)

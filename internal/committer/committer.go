@@ -62,6 +62,7 @@ type Request struct {
 // Committer is the writer of one store. All methods may be called at once.
 type Committer struct {
 	opts      Options
+	limit     int // bytes of payloads in a group, soft; 0 is none
 	published atomic.Pointer[state.Picture]
 	durable   atomic.Uint64 // last durable seq
 
@@ -76,6 +77,7 @@ type Committer struct {
 	leading bool
 	place   place
 	cause   error // first failure; ends writing
+	full    bool  // the newest group that wanted more space found none
 	closed  bool
 	gather  gather
 
@@ -84,7 +86,7 @@ type Committer struct {
 
 // New returns a committer that goes on behind a durable picture.
 func New(p *state.Picture, opts Options) *Committer {
-	c := &Committer{opts: opts, edit: state.NewEdit(p), pending: p, last: p.Seq(), chain: p.Chain(), open: newRound()}
+	c := &Committer{opts: opts, limit: opts.Log.Limits().Group, edit: state.NewEdit(p), pending: p, last: p.Seq(), chain: p.Chain(), open: newRound()}
 	c.published.Store(p)
 	c.durable.Store(uint64(p.Seq()))
 	return c
@@ -178,7 +180,8 @@ func (c *Committer) Poison(cause error) {
 
 // Close refuses what comes from now on and waits until everything accepted before
 // is answered. Whoever holds the writer's place must give it up first, or
-// meanwhile. It does not close the log.
+// meanwhile. It does not close the log. An error is what ended writing: a group
+// that found no space is its writers' business.
 func (c *Committer) Close() error {
 	c.mu.Lock()
 	if c.closed {
@@ -198,6 +201,11 @@ func (c *Committer) Close() error {
 		c.lead()
 	}
 	_, err := c.wait(context.Background(), w)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cause == nil {
+		return nil
+	}
 	return err
 }
 

@@ -22,6 +22,8 @@ import (
 type fakeLog struct {
 	t        *testing.T
 	onAppend func() error // called before a group is added; nil does nothing
+	full     bool         // only groups that delete find space
+	limits   wal.Limits
 	onSync   func() error
 
 	busy atomic.Int32
@@ -53,6 +55,9 @@ func (l *fakeLog) Append(_ context.Context, after wal.Seq, group []wal.Record) (
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.full && slices.ContainsFunc(group, func(r wal.Record) bool { return !r.Frees }) {
+		return 0, &wal.NotWritten{Cause: fault.ErrNoSpace}
+	}
 	if after != l.last || len(group) == 0 {
 		l.t.Errorf("append of %d behind %v, the log ends at %v", len(group), after, l.last)
 	}
@@ -105,7 +110,7 @@ func (l *fakeLog) Bounds(context.Context) (first, last wal.Seq, chain wal.Chain,
 	return 1, l.synced, l.chain, nil
 }
 func (l *fakeLog) Trim(context.Context, wal.Seq) error { return nil }
-func (l *fakeLog) Limits() wal.Limits                  { return wal.Limits{} }
+func (l *fakeLog) Limits() wal.Limits                  { return l.limits }
 func (l *fakeLog) Close() error                        { return nil }
 
 // gate is a hook that makes callers wait until they are let through, one by one.
@@ -129,8 +134,11 @@ type world struct {
 	count atomic.Uint64
 }
 
+// limits of every log here: many small records make a group, few large ones.
+var limits = wal.Limits{Group: 64 << 10}
+
 func newWorld(t *testing.T, opts Options) *world {
-	w := &world{T: t, log: &fakeLog{t: t}}
+	w := &world{T: t, log: &fakeLog{t: t, limits: limits}}
 	opts.Log = w.log
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -175,7 +183,9 @@ func (w *world) request(t *tx) *Request {
 	b := &batch.Batch{Counter: w.count.Add(1), Ops: t.Ops()}
 	payload, err := batch.Append(nil, b)
 	w.check(err)
-	return &Request{Base: t.base, Reads: t.Reads(), Batch: b, Record: batch.NewRecord(payload)}
+	r := batch.NewRecord(payload)
+	r.Frees = b.Frees()
+	return &Request{Base: t.base, Reads: t.Reads(), Batch: b, Record: r}
 }
 
 // blind is a request that puts a key and read nothing.

@@ -52,7 +52,7 @@ func (c *Committer) begin() (*round, []*waiter) {
 	return r, r.ready
 }
 
-// moveQueueLocked takes what could not be sequenced along into the open round. A
+// moveQueueLocked takes what was not sequenced along into the open round. A
 // sync that was asked for stays: it is for what stands before.
 func (c *Committer) moveQueueLocked(r *round) {
 	if len(r.queue) == 0 {
@@ -64,11 +64,13 @@ func (c *Committer) moveQueueLocked(r *round) {
 	c.open.queue, r.queue = r.queue, nil
 }
 
-// sequenceLocked validates, numbers and applies the round's queue. What conflicts
-// is answered at once, so that it can be tried again while the others are written.
+// sequenceLocked validates, numbers and applies what is due of the round's queue.
+// What conflicts is answered at once, so that it can be tried again while the
+// others are written.
 func (c *Committer) sequenceLocked(r *round) {
+	due, later := c.dueLocked(r)
 	refused := false
-	for _, w := range r.queue {
+	for _, w := range due {
 		if err := c.takeLocked(w); err != nil {
 			w.answered, w.err = true, err
 			refused = true
@@ -76,7 +78,7 @@ func (c *Committer) sequenceLocked(r *round) {
 		}
 		r.ready = append(r.ready, w)
 	}
-	r.queue = nil
+	r.queue = later
 	if len(r.ready) > 0 {
 		r.picture = c.freezeLocked()
 	}
@@ -179,12 +181,17 @@ func (e *syncError) Unwrap() error { return e.cause }
 // answerLocked publishes a group that was written, or takes back one that was
 // not, and wakes everybody who waits for it.
 func (c *Committer) answerLocked(r *round, group []*waiter, err error) {
+	again := c.spaceLocked(group, err)
 	if err == nil {
 		c.publishLocked(r)
 	} else {
 		err = c.failedLocked(err)
 	}
 	for _, w := range group {
+		if again && w.spares() {
+			w.round, c.open.queue = c.open, append(c.open.queue, w)
+			continue
+		}
 		w.answered, w.err = true, err
 		if err == nil && w.req.Batch == nil && c.lostLocked(w.req.Base) {
 			w.err = takenBack()
@@ -211,9 +218,7 @@ func (c *Committer) publishLocked(r *round) {
 // pending picture goes back to the published one and writing goes on. Everything
 // else ends writing: nobody knows what is on disk.
 func (c *Committer) failedLocked(err error) error {
-	_, not := errors.AsType[*wal.NotWritten](err)
-	not = not || errors.Is(err, fault.ErrNoSpace) || errors.Is(err, fault.ErrTooLarge)
-	clean := not && !isSync(err) && !errors.Is(err, fault.ErrAmbiguous)
+	clean := c.cleanly(err)
 	answer := err
 	if !clean && c.cause == nil {
 		c.cause = err
@@ -223,6 +228,13 @@ func (c *Committer) failedLocked(err error) error {
 	}
 	c.takeBackLocked(err, clean)
 	return answer
+}
+
+// cleanly says whether nothing of a failed group is in the log.
+func (c *Committer) cleanly(err error) bool {
+	_, not := errors.AsType[*wal.NotWritten](err)
+	not = not || errors.Is(err, fault.ErrNoSpace) || errors.Is(err, fault.ErrTooLarge)
+	return not && !isSync(err) && !errors.Is(err, fault.ErrAmbiguous)
 }
 
 func isSync(err error) bool {

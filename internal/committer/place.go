@@ -157,7 +157,7 @@ func (c *Committer) CommitHeld(ctx context.Context, req *Request) (batch.Seq, er
 
 // orderLocked sequences a request in the writer's place and lets the place go.
 func (c *Committer) orderLocked(req *Request) (*waiter, error) {
-	w := &waiter{req: req, round: c.open}
+	w := &waiter{req: req, round: c.open, told: true}
 	err := c.errLocked()
 	if err == nil {
 		err = c.takeLocked(w)

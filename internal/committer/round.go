@@ -31,6 +31,7 @@ type waiter struct {
 	req      *Request
 	round    *round
 	seq      batch.Seq // given when sequenced
+	told     bool      // somebody was told seq
 	answered bool
 	err      error
 }

@@ -33,6 +33,7 @@ type memDisk struct {
 
 	mu   sync.RWMutex // guards the rest, and every node
 	root *node
+	room int64     // bytes that the disk holds, in blocks; 0 has no end
 	ops  []entryOp // changes of names not yet durable, in order; frozen Disks share it: append only
 	ids  int       // of the last node made
 	n    int       // changing operations so far
@@ -56,6 +57,36 @@ func (m *Mem) Ops() int {
 	m.d.mu.RLock()
 	defer m.d.mu.RUnlock()
 	return m.d.n
+}
+
+// SetCapacity makes the disk hold so many bytes, in blocks of 4096; 0 is no limit.
+// A write that needs more is ErrNoSpace and writes nothing. What is there stays.
+func (m *Mem) SetCapacity(bytes int64) {
+	m.d.mu.Lock()
+	defer m.d.mu.Unlock()
+	m.d.room = bytes
+}
+
+// fits says whether a file may grow to a size.
+func (d *memDisk) fits(n *node, size int64) error {
+	grow := blocks(size) - blocks(n.file.now.size)
+	if d.room == 0 || grow <= 0 || d.root.used()+grow <= d.room/pageSize {
+		return nil
+	}
+	return fault.ErrNoSpace
+}
+
+func blocks(size int64) int64 { return (size + pageSize - 1) / pageSize }
+
+// used returns how many blocks are in use below a node.
+func (n *node) used() (sum int64) {
+	if !n.dir {
+		return blocks(n.file.now.size)
+	}
+	for _, child := range n.names.now.m {
+		sum += child.used()
+	}
+	return sum
 }
 
 // OnOp has fn called after each changing operation, by the goroutine that made

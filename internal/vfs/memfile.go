@@ -55,6 +55,9 @@ func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
 		if err := f.checkChange(off, off+int64(len(p))); err != nil {
 			return err
 		}
+		if err := f.d.fits(f.node, off+int64(len(p))); err != nil {
+			return err
+		}
 		f.node.file.write(p, off, f.d.stamp())
 		return nil
 	})
