@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/vlogdb/vlog/engine"
-	"github.com/vlogdb/vlog/internal/vfs"
 )
 
 const valueSize = 100
@@ -23,44 +22,21 @@ func keyOf(n uint64) []byte {
 	return key
 }
 
-// rawDisk overwrites one sector of a prepared file and syncs it: what one durable
-// commit costs at least on this disk.
-func rawDisk(b *testing.B, dir string) {
-	fs, err := vfs.OpenOS(dir)
-	if err != nil {
-		b.Fatal(err)
-	}
-	f, err := fs.Open("raw", vfs.CreateNew)
-	if err != nil {
-		b.Fatal(err)
-	}
-	const size = 8 << 20
-	if _, err := f.WriteAt(make([]byte, size), 0); err != nil {
-		b.Fatal(err)
-	}
-	if err := f.Sync(); err != nil {
-		b.Fatal(err)
-	}
-	sector := make([]byte, vfs.SectorSize)
-	off := int64(0)
+// rawDisk is what one durable commit costs at least on this disk.
+func rawDisk(b *testing.B) {
+	write, done := rawWriter(b)
 	for b.Loop() {
-		if _, err := f.WriteAt(sector, off); err != nil {
+		if err := write(); err != nil {
 			b.Fatal(err)
 		}
-		if err := f.Sync(); err != nil {
-			b.Fatal(err)
-		}
-		off = (off + vfs.SectorSize) % size
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s")
-	if err := f.Close(); err != nil {
-		b.Fatal(err)
-	}
+	done()
 }
 
 // BenchmarkCommit is W1: durable puts of 100 bytes under 16-byte keys.
 func BenchmarkCommit(b *testing.B) {
-	b.Run("raw", func(b *testing.B) { rawDisk(b, b.TempDir()) })
+	b.Run("raw", func(b *testing.B) { rawDisk(b) })
 	for _, writers := range []int{1, 16, 64, 256} {
 		b.Run(fmt.Sprint("writers=", writers), func(b *testing.B) { commit(b, writers) })
 	}

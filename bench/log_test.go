@@ -39,7 +39,7 @@ func ordered(n uint64) []byte {
 // BenchmarkAppend is the log alone: one record of 100 bytes, with and without a
 // sync behind it, beside the raw disk.
 func BenchmarkAppend(b *testing.B) {
-	b.Run("raw", func(b *testing.B) { rawDisk(b, b.TempDir()) })
+	b.Run("raw", func(b *testing.B) { rawDisk(b) })
 	for _, sync := range []bool{true, false} {
 		name := map[bool]string{true: "synced", false: "unsynced"}[sync]
 		b.Run(name, func(b *testing.B) { appendRecords(b, sync) })

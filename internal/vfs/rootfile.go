@@ -65,11 +65,8 @@ func (f *rootFile) Sync() error {
 
 // Stat returns size and link count.
 func (f *rootFile) Stat() (Stat, error) {
-	info, err := f.File.Stat()
-	if err != nil {
-		return Stat{}, fail("stat", f.name, err)
-	}
-	return Stat{Size: info.Size(), Links: linksOf(info)}, nil
+	st, err := statFile(f.File)
+	return st, fail("stat", f.name, err)
 }
 
 // Close closes the file.

@@ -20,6 +20,9 @@ func syncFile(f *os.File) error {
 // syncDir writes the entries of a directory.
 func syncDir(d *os.File) error { return syncFile(d) }
 
+// statFile asks for size and links.
+func statFile(f *os.File) (Stat, error) { return statAll(f) }
+
 // lockFile takes the lock of the open file, which keeps two opens of one process
 // apart as well. It is on the file as a whole and does not hinder reading.
 func lockFile(f *os.File) error { return tryFlock(f, unix.LOCK_EX) }

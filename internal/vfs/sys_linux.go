@@ -14,6 +14,21 @@ func syncFile(f *os.File) error { return withFD(f, unix.Fdatasync) }
 // syncDir writes the entries of a directory.
 func syncDir(d *os.File) error { return withFD(d, unix.Fsync) }
 
+// statFile asks for size and links and for nothing else. Whoever asks for times,
+// as fstat does, makes the next write give the file a new one, and that is
+// metadata which the next sync has to write: on ext4 it cost 40 µs of 140.
+// Where there is no statx, or a sandbox forbids it, fstat has to do.
+func statFile(f *os.File) (st Stat, err error) {
+	var x unix.Statx_t
+	err = withFD(f, func(fd int) error {
+		return retry(func() error { return unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_SIZE|unix.STATX_NLINK, &x) })
+	})
+	if err == unix.ENOSYS || err == unix.EPERM {
+		return statAll(f)
+	}
+	return Stat{Size: int64(x.Size), Links: int(x.Nlink)}, err
+}
+
 // lockFile takes the open file description lock: unlike the older kind it also
 // keeps two opens of one process apart, and survives the close of other files.
 func lockFile(f *os.File) error {

@@ -53,13 +53,17 @@ func withFD(f *os.File, fn func(fd int) error) error {
 	return inner
 }
 
-// linksOf returns how many names a file has.
-func linksOf(info os.FileInfo) int {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return 1
+// statAll is statFile by fstat.
+func statAll(f *os.File) (Stat, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return Stat{}, err
 	}
-	return int(st.Nlink)
+	st := Stat{Size: info.Size(), Links: 1}
+	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
+		st.Links = int(sys.Nlink)
+	}
+	return st, nil
 }
 
 // lockError tells the three outcomes apart that a try for a lock may have.
