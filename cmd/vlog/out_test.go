@@ -215,3 +215,19 @@ func TestHelp(t *testing.T) {
 		}
 	}
 }
+
+// TestHints: what to do is said in the words of the command line.
+func TestHints(t *testing.T) {
+	for _, kind := range []*engine.Kind{engine.ErrNotStore, engine.ErrExists, engine.ErrCorrupt, engine.ErrForeign, engine.ErrNotRegular, engine.ErrLocked, engine.ErrIncompatible,
+		engine.ErrReadOnly, engine.ErrDenied, engine.ErrAmbiguous, engine.ErrPoisoned, engine.ErrNoSpace, engine.ErrNoLocks, engine.ErrTooLarge, engine.ErrBadName, engine.ErrIO} {
+		err := &engine.Error{Op: "open", Err: kind, Detail: "x"}
+		f := failureOf(err)
+		f.explain(err, "put", "s")
+		if f.hint == "" || strings.Contains(f.hint, "Options") || strings.Contains(f.hint, "ReadOnly") || strings.Contains(f.hint, "close and open") {
+			t.Errorf("%s: %q", kind.Code(), f.hint)
+		}
+		if !strings.HasPrefix(f.message, "s: ") {
+			t.Errorf("%s: %q does not name the store", kind.Code(), f.message)
+		}
+	}
+}
