@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/vlogdb/vlog/engine"
@@ -41,7 +40,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 		return 0
 	}
 	f := failureOf(err)
-	f.complete(cmd, a.store)
+	f.complete(cmd, a.store, err)
 	a.fail(f)
 	return f.exit
 }
@@ -84,7 +83,10 @@ func (a *app) take(args []string, least, most int) (words, error) {
 		w = words{args[0], args[1:]}
 	}
 	if len(w.rest) < least || len(w.rest) > most {
-		return w, usagef("wrong number of arguments: %s", strings.Join(args, " "))
+		return w, usagef("wrong number of arguments: %d", len(args))
+	}
+	if w.dir == "" { // an unset variable of a shell, as a rule; it must not mean this directory
+		return w, usagef("the name of the store is empty")
 	}
 	a.store = w.dir
 	return w, nil

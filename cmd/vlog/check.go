@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,13 +13,18 @@ import (
 const damageExit = 5
 
 func (a *app) checkCommand() *cobra.Command {
-	return &cobra.Command{Use: "check DIR", Short: "Read every byte that counts and tell what is damaged", RunE: func(cmd *cobra.Command, args []string) error {
-		w, err := a.take(args, 0, 0)
-		if err != nil {
-			return err
-		}
-		return a.check(cmd.Context(), w.dir)
-	}}
+	return &cobra.Command{Use: "check DIR [flags]", Short: "Read every byte that counts and tell what is damaged",
+		Long: `Read every byte that counts and tell what is damaged: one line a finding, then what was
+gone through, and ok where nothing is damaged. Exit code 5 where something is. Nothing
+is changed, and nobody may have the store open for writing meanwhile.`,
+		Example: `  vlog check ./data
+  vlog check ./data --json --progress=never`, RunE: func(cmd *cobra.Command, args []string) error {
+			w, err := a.take(args, 0, 0)
+			if err != nil {
+				return err
+			}
+			return a.check(cmd.Context(), w.dir)
+		}}
 }
 
 func (a *app) check(ctx context.Context, dir string) error {
@@ -87,7 +91,7 @@ func (a *app) checked(s engine.CheckSummary) error {
 		return a.line(map[string]any{"summary": map[string]any{"segments": s.Segments, "checkpoints": s.Checkpoints, "batches": s.Batches, "bytes": s.Bytes,
 			"errors": s.Errors, "warnings": s.Warnings, "seconds": s.Took.Seconds()}})
 	}
-	what := plural(s.Segments, "segment") + ", " + plural(s.Batches, "batch") + ", " + plural(s.Checkpoints, "checkpoint") + ", " + size(s.Bytes) + ", " + s.Took.Round(time.Millisecond).String()
+	what := plural(s.Segments, "segment") + ", " + plural(s.Batches, "batch") + ", " + plural(s.Checkpoints, "checkpoint") + ", " + size(s.Bytes) + ", " + took(s.Took)
 	if s.Errors+s.Warnings > 0 {
 		what += ": " + plural(s.Errors, "error") + ", " + plural(s.Warnings, "warning")
 	}
@@ -95,80 +99,4 @@ func (a *app) checked(s engine.CheckSummary) error {
 		return a.print("%s", what)
 	}
 	return a.print("%s\n%s", what, a.paint(a.outTerm, "32", "ok"))
-}
-
-func (a *app) recoverCommand() *cobra.Command {
-	return &cobra.Command{Use: "recover DIR", Short: "Open for writing, end what a crash interrupted, and tell what was done", RunE: func(cmd *cobra.Command, args []string) error {
-		w, err := a.take(args, 0, 0)
-		if err != nil {
-			return err
-		}
-		p := a.newProgress("recover", "")
-		p.at(0, 0)
-		return a.with(cmd.Context(), w.dir, quiet(), func(db *engine.DB) error {
-			p.end()
-			return a.report(db.Report())
-		})
-	}}
-}
-
-// report tells what an opening found and did.
-func (a *app) report(r engine.Report) error {
-	if a.json {
-		return a.line(reportObject(r))
-	}
-	for _, row := range reportRows(r) {
-		if err := a.print("%-10s %s", row[0], row[1]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func reportRows(r engine.Report) [][2]string {
-	state := "repaired"
-	if r.Clean {
-		state = "clean: there was nothing to repair"
-	}
-	rows := [][2]string{{"store", state}, {"opening", openLine(r)}, {"newest", "#" + number(uint64(r.Last))}}
-	if c := r.Cut; c != nil {
-		rows = append(rows, [2]string{"cut", c.File + " at " + strconv.FormatInt(c.Offset, 10) + ": " + plural(c.Bytes, "byte") + " behind #" + number(uint64(c.After)) + " (" + c.Why + "), never acknowledged"})
-		rows = append(rows, [2]string{"kept", c.Kept})
-	}
-	if r.Rewritten > 0 {
-		rows = append(rows, [2]string{"rewritten", size(r.Rewritten) + " that nothing proved durable"})
-	}
-	if r.Promoted > 0 {
-		rows = append(rows, [2]string{"promoted", "checkpoint of #" + number(uint64(r.Promoted))})
-	}
-	for _, s := range r.Skipped {
-		rows = append(rows, [2]string{"skipped", "checkpoint of #" + number(uint64(s.Seq)) + ": " + s.Cause.Error()})
-	}
-	for _, name := range r.Removed {
-		rows = append(rows, [2]string{"removed", name})
-	}
-	for _, name := range r.Unknown {
-		rows = append(rows, [2]string{"unknown", name + " (left alone)"})
-	}
-	return rows
-}
-
-func reportObject(r engine.Report) map[string]any {
-	skipped := []map[string]any{}
-	for _, s := range r.Skipped {
-		skipped = append(skipped, map[string]any{"seq": s.Seq, "cause": s.Cause.Error()})
-	}
-	o := map[string]any{"clean": r.Clean, "checkpoint": r.Checkpoint, "segments": r.Segments, "replayed": r.Replayed, "replayed_bytes": r.ReplayedBytes, "last": r.Last, "rewritten_bytes": r.Rewritten,
-		"promoted": r.Promoted, "skipped": skipped, "removed": list(r.Removed), "unknown": list(r.Unknown), "seconds": r.Took.Seconds(), "cut": nil}
-	if c := r.Cut; c != nil {
-		o["cut"] = map[string]any{"file": c.File, "offset": c.Offset, "bytes": c.Bytes, "kept": c.Kept, "whole": c.Whole, "after": c.After, "why": c.Why}
-	}
-	return o
-}
-
-func list(names []string) []string {
-	if names == nil {
-		return []string{}
-	}
-	return names
 }

@@ -27,10 +27,13 @@ const (
 )
 
 func (a *app) demoCommand() *cobra.Command {
-	return &cobra.Command{Use: "demo [DIR]", Short: "Write real data, be killed in the middle, recover, check, look inside",
+	return &cobra.Command{Use: "demo [DIR] [flags]", Short: "Write real data, be killed in the middle, recover, check, look inside",
 		Long: `Show the main job on real data: a writer stores 4,000 cities in transactions and is
 killed with SIGKILL in the middle; the store is opened again, every acknowledged
-record is checked, the rest is written, and the log is looked into. The store stays.`,
+record is checked, the rest is written, and the log is looked into. The store stays,
+in DIR, which must not be there yet, or in a new temporary directory.`,
+		Example: `  vlog demo
+  vlog demo ./cities --json`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usagef("name at most one directory")
@@ -42,6 +45,7 @@ record is checked, the rest is written, and the log is looked into. The store st
 			if err != nil {
 				return err
 			}
+			a.store = dir
 			d := &demo{a: a, dir: dir, acked: map[int]bool{}}
 			return d.run(cmd.Context())
 		}}
@@ -49,6 +53,9 @@ record is checked, the rest is written, and the log is looked into. The store st
 
 // demoDir returns where the store goes: the directory named, or one made for it.
 func demoDir(args []string) (string, error) {
+	if len(args) == 1 && args[0] == "" {
+		return "", usagef("the name of the store is empty")
+	}
 	if len(args) == 1 {
 		return args[0], nil
 	}
@@ -144,7 +151,11 @@ func (d *demo) kill(ctx context.Context) error {
 		err = errors.Join(err, child.Process.Kill())
 	}
 	d.killedAt = time.Since(began)
-	if err := firstError(err, d.ended(child.Wait(), stop)); err != nil {
+	waited := child.Wait()
+	if ctx.Err() != nil { // an interrupt, of which the writer may have died
+		return context.Cause(ctx)
+	}
+	if err := firstError(err, d.ended(waited, stop)); err != nil {
 		return err
 	}
 	return d.say("2. a second process wrote with %d goroutines, %d cities a transaction; killed with SIGKILL after %s, %d of %d transactions acknowledged",

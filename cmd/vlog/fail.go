@@ -41,8 +41,23 @@ func closedPipe(err error) bool {
 	return ok && (e == syscall.EPIPE || runtime.GOOS == "windows" && (e == 109 || e == 232))
 }
 
+// untold is the error for something that is done and could not be printed; nil
+// where it could.
+func untold(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s is on disk, but that could not be printed: %w", what, err)
+}
+
 // failureOf takes an error apart.
 func failureOf(err error) *failure {
+	if s, ok := errors.AsType[*stopped](err); ok {
+		f := failureOf(s.err)
+		f.message += "; " + s.rest()
+		f.details["applied_lines"] = s.done.line
+		return f
+	}
 	f := &failure{code: "FAILED", exit: 1, message: strings.ReplaceAll(err.Error(), "\n", "; "), details: map[string]any{}}
 	if u, ok := errors.AsType[*usage](err); ok {
 		return &failure{code: "USAGE", exit: 2, message: u.message, details: f.details}
@@ -78,15 +93,31 @@ func (f *failure) place(err error) {
 	}
 	if n, ok := errors.AsType[*noKey](err); ok {
 		f.hint = "`vlog ls` lists the keys"
-		f.details["tenant"], f.details["key"] = n.tenant, shown(n.key)
+		f.details["tenant"] = n.tenant
+		f.bytes("key", n.key)
 		if n.near != nil {
-			f.details["nearest"] = shown(n.near)
+			f.bytes("nearest", n.near)
 		}
+	}
+	if c, ok := errors.AsType[*otherSeq](err); ok {
+		f.hint = "read it again, and decide anew"
+		f.details["tenant"], f.details["expected"], f.details["is"] = c.tenant, c.want, c.is
+		f.bytes("key", c.key)
+	}
+}
+
+// bytes adds a key to the details, under a name that ends in _b64 where it is no text.
+func (f *failure) bytes(name string, b []byte) {
+	if text, b64 := textOrB64(b); text != nil {
+		f.details[name] = *text
+	} else {
+		f.details[name+"_b64"] = *b64
 	}
 }
 
 // complete adds what only the command line knows: which verb, and which store.
-func (f *failure) complete(cmd *cobra.Command, store string) {
+func (f *failure) complete(cmd *cobra.Command, store string, err error) {
+	f.explain(err, cmd.Name(), store)
 	if f.code == "USAGE" {
 		f.hint = "usage: " + cmd.UseLine() + "; see `" + cmd.CommandPath() + " --help`"
 	}

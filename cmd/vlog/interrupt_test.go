@@ -9,15 +9,32 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// interrupted runs a command whose stdin has one change and stays open, interrupts
-// it while it waits for more, and compares its exit code: interrupted N COMMAND ARGS…
+// signalOf returns the signal that a script calls so.
+func signalOf(name string) os.Signal {
+	switch name {
+	case "TERM":
+		return syscall.SIGTERM
+	case "KILL":
+		return os.Kill
+	}
+	return os.Interrupt
+}
+
+// waiting is how much of stdin shows that a command waits for more: no pipe and no
+// buffer holds so much, so that it must have been read.
+const waiting = 1 << 20
+
+// interrupted runs a command whose stdin stays open, sends it INT, TERM or KILL while
+// it waits for more, and compares its exit code: interrupted N SIGNAL COMMAND ARGS…
+// It gives apply one change, which is on disk by then, and any other verb zeros.
 func interrupted(ts *testscript.TestScript, _ bool, args []string) {
-	cmd := command(ts, args[1:])
+	cmd := command(ts, args[2:])
 	in, err := cmd.StdinPipe()
 	ts.Check(err)
 	var out, messages bytes.Buffer
@@ -25,17 +42,18 @@ func interrupted(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	cmd.Stderr = &messages
 	ts.Check(cmd.Start())
-	_, err = io.WriteString(in, `{"op":"put","key":"a","value":1}`+"\n")
-	ts.Check(err)
-	killer := time.AfterFunc(5*time.Second, func() { cmd.Process.Kill() }) // the exit code then tells
-	if args[2] == "apply" {
-		line, err := bufio.NewReader(lines).ReadString('\n') // the change is on disk, and told at once
+	killer := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() }) // against hanging; the exit code then tells
+	if args[3] == "apply" {
+		_, err = io.WriteString(in, `{"op":"put","key":"a","value":1}`+"\n")
+		ts.Check(err)
+		line, err := bufio.NewReader(lines).ReadString('\n')
 		ts.Check(err)
 		out.WriteString(line)
 	} else {
-		time.Sleep(200 * time.Millisecond)
+		_, err = in.Write(make([]byte, waiting))
+		ts.Check(err)
 	}
-	ts.Check(cmd.Process.Signal(os.Interrupt))
+	ts.Check(cmd.Process.Signal(signalOf(args[1])))
 	_, err = out.ReadFrom(lines)
 	ts.Check(err)
 	got := exitCode(cmd.Wait())

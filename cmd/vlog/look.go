@@ -4,7 +4,6 @@ import (
 	"context"
 	"runtime"
 	"runtime/debug"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,13 +11,15 @@ import (
 )
 
 func (a *app) infoCommand() *cobra.Command {
-	return &cobra.Command{Use: "info DIR", Short: "Say what a store is and holds", RunE: func(cmd *cobra.Command, args []string) error {
-		w, err := a.take(args, 0, 0)
-		if err != nil {
-			return err
-		}
-		return a.read(cmd.Context(), w.dir, func(db *engine.DB) error { return a.info(cmd.Context(), db) })
-	}}
+	return &cobra.Command{Use: "info DIR [flags]", Short: "Say what a store is and holds",
+		Example: `  vlog info ./data
+  vlog info ./data --json`, RunE: func(cmd *cobra.Command, args []string) error {
+			w, err := a.take(args, 0, 0)
+			if err != nil {
+				return err
+			}
+			return a.read(cmd.Context(), w.dir, func(db *engine.DB) error { return a.info(cmd.Context(), db) })
+		}}
 }
 
 func (a *app) info(ctx context.Context, db *engine.DB) error {
@@ -93,13 +94,15 @@ func infoObject(i engine.Info) map[string]any {
 }
 
 func (a *app) statsCommand() *cobra.Command {
-	return &cobra.Command{Use: "stats DIR", Short: "Say what the map costs in memory and how long opening took", RunE: func(cmd *cobra.Command, args []string) error {
-		w, err := a.take(args, 0, 0)
-		if err != nil {
-			return err
-		}
-		return a.read(cmd.Context(), w.dir, func(db *engine.DB) error { return a.stats(db) })
-	}}
+	return &cobra.Command{Use: "stats DIR [flags]", Short: "Say what the map costs in memory and how long opening took",
+		Example: `  vlog stats ./data
+  vlog stats ./data --json`, RunE: func(cmd *cobra.Command, args []string) error {
+			w, err := a.take(args, 0, 0)
+			if err != nil {
+				return err
+			}
+			return a.read(cmd.Context(), w.dir, func(db *engine.DB) error { return a.stats(db) })
+		}}
 }
 
 func (a *app) stats(db *engine.DB) error {
@@ -127,25 +130,27 @@ func openLine(r engine.Report) string {
 	if r.Checkpoint > 0 {
 		from = "checkpoint of #" + number(uint64(r.Checkpoint))
 	}
-	return from + ", " + plural(r.Segments, "segment") + ", " + plural(r.Replayed, "batch") + " replayed" + ", " + r.Took.Round(10*time.Microsecond).String()
+	return from + ", " + plural(r.Segments, "segment") + ", " + plural(r.Replayed, "batch") + " replayed" + ", " + took(r.Took)
 }
 
 func (a *app) versionCommand() *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Print the version and the formats it knows", Args: noArgs, RunE: func(*cobra.Command, []string) error {
-		version, vcs := "(devel)", ""
-		if b, ok := debug.ReadBuildInfo(); ok {
-			version = or(b.Main.Version, version)
-			for _, s := range b.Settings {
-				if s.Key == "vcs.revision" {
-					vcs = s.Value
+	return &cobra.Command{Use: "version [flags]", Short: "Print the version and the formats it knows", Args: noArgs,
+		Example: `  vlog version
+  vlog version --json`, RunE: func(*cobra.Command, []string) error {
+			version, vcs := "(devel)", ""
+			if b, ok := debug.ReadBuildInfo(); ok {
+				version = or(b.Main.Version, version)
+				for _, s := range b.Settings {
+					if s.Key == "vcs.revision" {
+						vcs = s.Value
+					}
 				}
 			}
-		}
-		if a.json {
-			return a.line(map[string]any{"version": version, "go": runtime.Version(), "format": map[string]any{"write": engine.FormatVersion, "read": []int{engine.FormatVersion}}, "vcs": vcs})
-		}
-		return a.print("vlog %s  %s  format %d", version, runtime.Version(), engine.FormatVersion)
-	}}
+			if a.json {
+				return a.line(map[string]any{"version": version, "go": runtime.Version(), "format": map[string]any{"write": engine.FormatVersion, "read": []int{engine.FormatVersion}}, "vcs": vcs})
+			}
+			return a.print("vlog %s  %s  format %d", version, runtime.Version(), engine.FormatVersion)
+		}}
 }
 
 func noArgs(_ *cobra.Command, args []string) error {

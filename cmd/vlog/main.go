@@ -23,9 +23,9 @@ func main() { os.Exit(mainCode()) }
 // as an error of the write, not as the signal that ends a Go program.
 func mainCode() int {
 	signal.Ignore(syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second interrupt ends the program at once: a store survives that
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once: a store survives that
 	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr,
 		outTerm: term.IsTerminal(int(os.Stdout.Fd())), errTerm: term.IsTerminal(int(os.Stderr.Fd())), getenv: os.Getenv}
 	return a.run(ctx, os.Args[1:])

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -79,6 +80,20 @@ func shown(b []byte) string {
 	return strconv.Quote(s)
 }
 
+// briefMax is how much of a text a message shows, in bytes.
+const briefMax = 80
+
+// brief cuts a text for a message.
+func brief(s string) string {
+	if len(s) <= briefMax {
+		return s
+	}
+	return strings.ToValidUTF8(s[:briefMax], "") + fmt.Sprintf("… (%d bytes)", len(s))
+}
+
+// quoted is a file's name in a message: as it is where it is plain text.
+func quoted(name string) string { return brief(shown([]byte(name))) }
+
 // size shows bytes for people.
 func size(n int64) string {
 	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
@@ -90,6 +105,15 @@ func size(n int64) string {
 		return fmt.Sprintf("%d B", n)
 	}
 	return fmt.Sprintf("%.1f %s", f, units[u])
+}
+
+// took shows a duration for people, with three or four digits.
+func took(d time.Duration) string {
+	unit := time.Microsecond
+	for unit < time.Hour && d >= 1000*unit {
+		unit *= 10
+	}
+	return d.Round(unit).String()
 }
 
 // plural counts something.

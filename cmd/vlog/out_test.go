@@ -100,24 +100,40 @@ func TestProgress(t *testing.T) {
 // TestChanges: what a line of changes may be, and that no byte is changed on the way.
 func TestChanges(t *testing.T) {
 	for line, want := range map[string]string{
-		`{"op":"put","key":"k","value":"text"}`:              "k=text",
-		`{"op":"put","key":"k","value":{"a": [1, 2.50]}}`:    `k={"a":[1,2.50]}`,
-		`{"op":"put","key":"","value":null}`:                 "=null",
-		`{"op":"put","key_b64":"/w==","value_b64":""}`:       "\xff=",
-		`{"op":"put","key":"\ud83d\ude00","value":"\ufffd"}`: "😀=\ufffd",
-		`{"op":"del","key":"k"}`:                             "k deleted",
-		`{"op":"put","key":"k\ud800","value":1}`:             "",
-		`{"op":"put","key":"k","value":"\udc00"}`:            "",
-		"{\"op\":\"put\",\"key\":\"k\xff\",\"value\":1}":     "",
-		`{"op":"put","key":"k"}`:                             "",
-		`{"op":"put","key":"k","value":1,"value_b64":""}`:    "",
-		`{"op":"put","key":"k","key_b64":"aw==","value":1}`:  "",
-		`{"op":"put","value":1}`:                             "",
-		`{"op":"put","key":"k","value":1,"ttl":5}`:           "",
-		`{"op":"put","key_b64":"!","value":1}`:               "",
-		`{"op":"del","key":"k"} x`:                           "",
-		`{"op":"","key":"k"}`:                                "",
-		`[]`:                                                 "",
+		`{"op":"put","key":"k","value":"text"}`:                        "k=text",
+		`{"op":"put","key":"k","value":{"a": [1, 2.50]}}`:              `k={"a":[1,2.50]}`,
+		`{"op":"put","key":"","value":null}`:                           "=null",
+		`{"op":"put","key_b64":"/w==","value_b64":""}`:                 "\xff=",
+		`{"op":"put","key":"\ud83d\ude00","value":"\ufffd"}`:           "😀=\ufffd",
+		`{"op":"del","key":"k"}`:                                       "k deleted",
+		`{"op":"put","key":"k\ud800","value":1}`:                       "",
+		`{"op":"put","key":"k","value":"\udc00"}`:                      "",
+		"{\"op\":\"put\",\"key\":\"k\xff\",\"value\":1}":               "",
+		`{"op":"put","key":"k"}`:                                       "",
+		`{"op":"put","key":"k","value":1,"value_b64":""}`:              "",
+		`{"op":"put","key":"k","key_b64":"aw==","value":1}`:            "",
+		`{"op":"put","value":1}`:                                       "",
+		`{"op":"put","key":"k","value":1,"ttl":5}`:                     "",
+		`{"op":"put","key_b64":"!","value":1}`:                         "",
+		`{"op":"del","key":"k"} x`:                                     "",
+		`{"op":"","key":"k"}`:                                          "",
+		`[]`:                                                           "",
+		`null`:                                                         "",
+		`{"op":"put","key":"a","key":"b","value":1}`:                   "",
+		`{"op":"put","key":"a","value":1,"value":1}`:                   "",
+		`{"op":"put","OP":"del","key":"a","value":1}`:                  "",
+		`{"OP":"del","KEY":"a"}`:                                       "",
+		`{"op":"del","key":null}`:                                      "",
+		`{"op":"del","key":"a",}`:                                      "",
+		`{"op":"del","key_b64":"AB=="}`:                                "",
+		`{"op":"del","key_b64":"AA=\n="}`:                              "",
+		`{"op":"put","key":"k","value":1e400}`:                         "k=1e400",
+		`{"op":"put","key":"k","value":{"a":1,"a":"\ud800"}}`:          `k={"a":1,"a":"\ud800"}`,
+		"{\"op\":\"put\",\"key\":\"\ufffd\\ud800\",\"value\":1}":       "",
+		"{\"op\":\"put\",\"key\":\"k\",\"value\":\"\ufffd\\\\ud800\"}": "k=\ufffd\\ud800",
+		`{"op":"put","key":"k","value":"\ud83d\ud83d\ude00"}`:          "",
+		`{"op":"put","key":"k","value":"\u0000\n"}`:                    "k=\x00\n",
+		`{"op":"put","key":"k","value":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + `}`: "",
 	} {
 		s, err := parseChange([]byte(line))
 		got := string(s.key) + "=" + string(s.value)
@@ -127,7 +143,7 @@ func TestChanges(t *testing.T) {
 		case s.del:
 			got = string(s.key) + " deleted"
 		}
-		equal(t, line, got, want)
+		equal(t, brief(line), got, want)
 	}
 }
 
@@ -148,13 +164,70 @@ func TestTake(t *testing.T) {
 		{"e", "p", 0, 1, "e p"},
 		{"e", "s p", 0, 1, "s p"},
 		{"e", "s k v x", 2, 2, ""},
+		{"", " k", 1, 1, ""},
+		{"e", " k", 1, 1, ""}, // an empty first argument is not one left out
 	} {
 		a := &app{getenv: func(string) string { return c.env }}
-		w, err := a.take(strings.Fields(c.args), c.least, c.most)
+		args := strings.Split(c.args, " ")
+		if c.args == "" {
+			args = nil
+		}
+		w, err := a.take(args, c.least, c.most)
 		got := strings.Join(append([]string{w.dir}, w.rest...), " ")
 		if err != nil {
 			got = ""
 		}
 		equal(t, c.env+" "+c.args, got, c.want)
+	}
+}
+
+// TestTook: a duration has three or four digits, and is never shown as none.
+func TestTook(t *testing.T) {
+	for d, want := range map[time.Duration]string{357_912: "358µs", 1_234_567: "1.23ms", 98_765_432: "98.8ms", 12_345_678_901: "12.3s", time.Hour + time.Second: "1h0m0s"} {
+		equal(t, "took", took(d), want)
+	}
+}
+
+// TestBrief: a message shows the beginning of a long text, whole characters, and
+// how long it is.
+func TestBrief(t *testing.T) {
+	equal(t, "short", brief(strings.Repeat("k", briefMax)), strings.Repeat("k", briefMax))
+	equal(t, "long", brief(strings.Repeat("k", briefMax+1)), strings.Repeat("k", briefMax)+"… (81 bytes)")
+	equal(t, "cut in a character", brief(strings.Repeat("k", briefMax-1)+"ß!"), strings.Repeat("k", briefMax-1)+"… (82 bytes)")
+}
+
+// TestNext: what says how to go on can be pasted into a shell.
+func TestNext(t *testing.T) {
+	for key, want := range map[string]string{"users/42": "--after users/42", "größe": "--after größe", "a b": "--after 'a b'", "$HOME": "--after '$HOME'", "it's": "--key-b64 --after aXQncw==", "": "--after ''", "\xff": "--key-b64 --after /w=="} {
+		equal(t, "next", next([]byte(key)), want)
+	}
+}
+
+// TestHelp: every verb shows how it is called, and where its flags go.
+func TestHelp(t *testing.T) {
+	root := (&app{getenv: func(string) string { return "" }}).rootCommand()
+	for _, cmd := range root.Commands() {
+		if cmd.Hidden || oneOf(cmd.Name(), "help", "completion") {
+			continue
+		}
+		if !strings.Contains(cmd.Example, "vlog "+cmd.Name()) || !strings.Contains(cmd.UseLine(), "[flags]") {
+			t.Errorf("%s: %q, examples %q", cmd.Name(), cmd.UseLine(), cmd.Example)
+		}
+	}
+}
+
+// TestHints: what to do is said in the words of the command line.
+func TestHints(t *testing.T) {
+	for _, kind := range []*engine.Kind{engine.ErrNotStore, engine.ErrExists, engine.ErrCorrupt, engine.ErrForeign, engine.ErrNotRegular, engine.ErrLocked, engine.ErrIncompatible,
+		engine.ErrReadOnly, engine.ErrDenied, engine.ErrAmbiguous, engine.ErrPoisoned, engine.ErrNoSpace, engine.ErrNoLocks, engine.ErrTooLarge, engine.ErrBadName, engine.ErrIO} {
+		err := &engine.Error{Op: "open", Err: kind, Detail: "x"}
+		f := failureOf(err)
+		f.explain(err, "put", "s")
+		if f.hint == "" || strings.Contains(f.hint, "Options") || strings.Contains(f.hint, "ReadOnly") || strings.Contains(f.hint, "close and open") {
+			t.Errorf("%s: %q", kind.Code(), f.hint)
+		}
+		if !strings.HasPrefix(f.message, "s: ") {
+			t.Errorf("%s: %q does not name the store", kind.Code(), f.message)
+		}
 	}
 }

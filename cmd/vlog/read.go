@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"iter"
 	"strconv"
 	"unicode/utf8"
 
@@ -18,17 +16,26 @@ func number(n uint64) string { return strconv.FormatUint(n, 10) }
 
 func (a *app) getCommand() *cobra.Command {
 	var raw bool
-	cmd := &cobra.Command{Use: "get DIR KEY", Short: "Print a value",
+	var k keyFlags
+	cmd := &cobra.Command{Use: "get DIR KEY [flags]", Short: "Print a value",
 		Long: `Print a value. Text that does not end in a newline gets one; with --raw, and for
 other bytes, the value is printed as it is. With --json a value that is not UTF-8
 comes in base64 as value_b64; so do keys.`,
+		Example: `  vlog get ./data users/42
+  vlog get ./data -t acme mesh/7 --raw > mesh.bin
+  vlog get ./data --key-b64 /wA= --json`,
 		ValidArgsFunction: a.completeKeys, RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := a.take(args, 1, 1)
 			if err != nil {
 				return err
 			}
-			return a.read(cmd.Context(), w.dir, func(db *engine.DB) error { return a.get(cmd.Context(), db, []byte(w.rest[0]), raw) })
+			key, err := k.bytes(w.rest[0])
+			if err != nil {
+				return err
+			}
+			return a.read(cmd.Context(), w.dir, func(db *engine.DB) error { return a.get(cmd.Context(), db, key, raw) })
 		}}
+	k.addKeyB64(cmd)
 	cmd.Flags().BoolVar(&raw, "raw", false, "print the value and nothing else")
 	return cmd
 }
@@ -83,9 +90,9 @@ type noKey struct {
 }
 
 func (n *noKey) Error() string {
-	s := n.tenant + " " + shown(n.key) + ": not found"
+	s := n.tenant + " " + quoted(string(n.key)) + ": not found"
 	if n.near != nil {
-		s += " (nearest: " + shown(n.near) + ")"
+		s += " (nearest: " + quoted(string(n.near)) + ")"
 	}
 	return s
 }
@@ -124,104 +131,4 @@ func common(a, b []byte) int {
 		n++
 	}
 	return n
-}
-
-// listing is what `ls` was asked for.
-type listing struct {
-	limit   int
-	after   string
-	reverse bool
-}
-
-func (a *app) lsCommand() *cobra.Command {
-	var l listing
-	cmd := &cobra.Command{Use: "ls DIR [PREFIX]", Short: "List keys", ValidArgsFunction: a.completeKeys, RunE: func(cmd *cobra.Command, args []string) error {
-		if l.limit < 0 {
-			return usagef("--limit is not below 0")
-		}
-		w, err := a.takeStoreFirst(args)
-		if err != nil {
-			return err
-		}
-		r := engine.Range{Reverse: l.reverse}
-		if len(w.rest) == 1 {
-			r.Prefix = []byte(w.rest[0])
-		}
-		if l.after != "" {
-			l.bound(&r)
-		}
-		return a.read(cmd.Context(), w.dir, func(db *engine.DB) error { return a.ls(cmd.Context(), db, r, l.limit) })
-	}}
-	cmd.Flags().IntVar(&l.limit, "limit", 0, "print at most so many (0: all)")
-	cmd.Flags().StringVar(&l.after, "after", "", "begin behind this key")
-	cmd.Flags().BoolVar(&l.reverse, "reverse", false, "from the end")
-	return cmd
-}
-
-// takeStoreFirst is take for a verb whose other argument is optional: one argument
-// is the store, unless VLOG_STORE names it.
-func (a *app) takeStoreFirst(args []string) (words, error) {
-	if len(args) == 1 && a.getenv("VLOG_STORE") == "" {
-		a.store = args[0]
-		return words{dir: args[0]}, nil
-	}
-	return a.take(args, 0, 1)
-}
-
-func (l *listing) bound(r *engine.Range) {
-	if l.reverse {
-		r.To = []byte(l.after)
-		return
-	}
-	r.From = append([]byte(l.after), 0)
-}
-
-func (a *app) ls(ctx context.Context, db *engine.DB, r engine.Range, limit int) error {
-	s, err := a.scope(db)
-	if err != nil {
-		return err
-	}
-	var more []byte
-	err = a.buffered(func() (err error) {
-		more, err = a.list(s.Scan(ctx, r), limit)
-		return err
-	})
-	if err != nil || more == nil || a.json {
-		return err
-	}
-	_, err = fmt.Fprintf(a.err, "next: --after %s\n", shown(more)) // no data
-	return err
-}
-
-// list prints entries, at most limit of them; where there are more it returns the
-// last key printed.
-func (a *app) list(entries iter.Seq2[engine.Entry, error], limit int) ([]byte, error) {
-	if !a.json {
-		if err := a.print("%10s  %8s  %s", "SEQ", "SIZE", "KEY"); err != nil {
-			return nil, err
-		}
-	}
-	n := 0
-	var last []byte
-	for e, err := range entries {
-		if err != nil {
-			return nil, err
-		}
-		if limit > 0 && n == limit {
-			return last, nil
-		}
-		if err := a.listed(e); err != nil {
-			return nil, err
-		}
-		last = e.Key
-		n++
-	}
-	return nil, nil
-}
-
-func (a *app) listed(e engine.Entry) error {
-	if a.json {
-		return a.line(a.entryLine(e))
-	}
-	return a.print("%10s  %8d  %s", "#"+number(e.Seq), len(e.Value), shown(e.Key))
 }

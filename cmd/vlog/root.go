@@ -17,14 +17,21 @@ The store is the first argument, or VLOG_STORE. Data goes to stdout, messages to
 stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 conflict or
 exists already, 5 damage, 6 locked, 7 incompatible, 8 not allowed, 9 done in part,
 11 outcome unknown, 130 interrupted. Unknown codes are failures.`,
+		Example: `  vlog init ./data
+  vlog put ./data users/42 '{"name":"Alice"}'
+  vlog get ./data users/42
+  VLOG_STORE=./data vlog ls users/ --json`,
 		SilenceUsage: true, SilenceErrors: true, Args: noMore("unknown verb"),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	a.addFlags(root)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%s", plainFlag(err)) })
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.checkFlags() }
 	root.AddCommand(a.initCommand(), a.putCommand(), a.getCommand(), a.delCommand(), a.lsCommand(), a.applyCommand(), a.infoCommand(),
 		a.statsCommand(), a.checkCommand(), a.recoverCommand(), a.compactCommand(), a.versionCommand(), a.demoCommand(), a.demoWriterCommand())
+	for _, cmd := range root.Commands() {
+		cmd.DisableFlagsInUseLine = true // each says itself where flags go
+	}
 	a.addCompletions(root)
 	strict(root)
 	return root
@@ -48,6 +55,12 @@ func (a *app) checkFlags() error {
 		return usagef("--progress is auto, json or never, not %q", a.progress)
 	}
 	return nil
+}
+
+// plainFlag is what is wrong with a flag, without the words of package strconv.
+func plainFlag(err error) string {
+	text, _, _ := strings.Cut(err.Error(), ": strconv.")
+	return text
 }
 
 func oneOf(s string, all ...string) bool { return slices.Contains(all, s) }

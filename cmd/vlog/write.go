@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"time"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -11,21 +11,26 @@ import (
 
 func (a *app) initCommand() *cobra.Command {
 	var doc, codec string
-	cmd := &cobra.Command{Use: "init DIR", Short: "Make a store", RunE: func(cmd *cobra.Command, args []string) error {
-		w, err := a.take(args, 0, 0)
-		if err != nil {
-			return err
-		}
-		switch codec {
-		case "binary":
-		case "ndjson":
-			return &engine.Error{Op: "init", Err: engine.ErrIncompatible, Detail: "codec ndjson", Hint: "this version writes binary logs only; leave --codec out"}
-		default:
-			return usagef("--codec is binary, not %q", codec)
-		}
-		opts := engine.Options{MustNotExist: true, Documentation: doc, CheckpointAfter: -1}
-		return a.with(cmd.Context(), w.dir, opts, func(db *engine.DB) error { return a.created(cmd.Context(), db) })
-	}}
+	cmd := &cobra.Command{Use: "init DIR [flags]", Short: "Make a store",
+		Long: `Make a store in a directory that is empty or not there yet; its parents are made too.`,
+		Example: `  vlog init ./data
+  vlog init ./data --doc "orders, production"`, RunE: func(cmd *cobra.Command, args []string) error {
+			w, err := a.take(args, 0, 0)
+			if err != nil {
+				return err
+			}
+			switch codec {
+			case "binary":
+			case "ndjson":
+				return &engine.Error{Op: "init", Err: engine.ErrIncompatible, Detail: "codec ndjson", Hint: "this version writes binary logs only; leave --codec out"}
+			default:
+				return usagef("--codec is binary, not %q", codec)
+			}
+			opts := engine.Options{MustNotExist: true, Documentation: doc, CheckpointAfter: -1}
+			return a.with(cmd.Context(), w.dir, opts, func(db *engine.DB) error {
+				return untold("store "+quoted(w.dir), a.created(cmd.Context(), db))
+			})
+		}}
 	cmd.Flags().StringVar(&doc, "doc", "", "text to keep with the store")
 	cmd.Flags().StringVar(&codec, "codec", "binary", "codec of the log")
 	return cmd
@@ -43,61 +48,93 @@ func (a *app) created(ctx context.Context, db *engine.DB) error {
 }
 
 func (a *app) putCommand() *cobra.Command {
-	return &cobra.Command{Use: "put DIR KEY VALUE", Short: "Set a key", Long: `Set a key. VALUE is taken as it is; @FILE reads it from a file, - from stdin.
+	var k keyFlags
+	cmd := &cobra.Command{Use: "put DIR KEY VALUE [flags]", Short: "Set a key", Long: `Set a key. VALUE is taken as it is; @FILE reads it from a file, - from stdin.
 A key or value that begins with a dash goes behind --.`,
 		Example: `  vlog put ./data users/42 '{"name":"Alice"}'
   vlog put ./data mesh/7 @mesh.bin
+  vlog put ./data users/42 @alice.json --if-seq 1032
   vlog put ./data -- temperature -5`,
 		ValidArgsFunction: a.completeKeys, RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := a.take(args, 2, 2)
 			if err != nil {
 				return err
 			}
+			if err := k.check(cmd); err != nil {
+				return err
+			}
+			c := change{dir: w.dir, ifSeq: k.ifSeq}
+			if c.key, err = k.bytes(w.rest[0]); err != nil {
+				return err
+			}
 			value, err := a.value(cmd.Context(), w.rest[1])
 			if err != nil {
 				return err
 			}
-			return a.change(cmd.Context(), w, func(tx *engine.Tx) error { return tx.Put([]byte(w.rest[0]), value) })
+			c.do = func(tx *engine.Tx) error { return tx.Put(c.key, value) }
+			return a.change(cmd.Context(), c)
 		}}
+	k.addKeyB64(cmd)
+	k.addIfSeq(cmd)
+	return cmd
 }
 
 func (a *app) delCommand() *cobra.Command {
-	return &cobra.Command{Use: "del DIR KEY", Short: "Remove a key; not found is an error", ValidArgsFunction: a.completeKeys, RunE: func(cmd *cobra.Command, args []string) error {
-		w, err := a.take(args, 1, 1)
-		if err != nil {
-			return err
-		}
-		key := []byte(w.rest[0])
-		return a.change(cmd.Context(), w, func(tx *engine.Tx) error {
-			has, err := tx.Has(key)
-			if err == nil && !has {
-				err = &noKey{tenant: a.tenant, key: key}
-			}
+	var k keyFlags
+	cmd := &cobra.Command{Use: "del DIR KEY [flags]", Short: "Remove a key; not found is an error",
+		Example: `  vlog del ./data users/42
+  vlog del ./data users/42 --if-seq 1042`,
+		ValidArgsFunction: a.completeKeys, RunE: func(cmd *cobra.Command, args []string) error {
+			w, err := a.take(args, 1, 1)
 			if err != nil {
 				return err
 			}
-			return tx.Delete(key)
-		})
-	}}
+			if err := k.check(cmd); err != nil {
+				return err
+			}
+			c := change{dir: w.dir, ifSeq: k.ifSeq, mustExist: true}
+			if c.key, err = k.bytes(w.rest[0]); err != nil {
+				return err
+			}
+			c.do = func(tx *engine.Tx) error { return tx.Delete(c.key) }
+			return a.change(cmd.Context(), c)
+		}}
+	k.addKeyB64(cmd)
+	k.addIfSeq(cmd)
+	return cmd
 }
 
 // manySegments are read at opening before a write takes a checkpoint along: each
 // run of the command that writes leaves one.
 const manySegments = 64
 
-// change runs one transaction on one key and tells its number.
-func (a *app) change(ctx context.Context, w words, fn func(*engine.Tx) error) error {
-	return a.with(ctx, w.dir, quiet(), func(db *engine.DB) error {
+// change is one change of one key.
+type change struct {
+	dir       string
+	key       []byte
+	ifSeq     int64 // -1: any
+	mustExist bool
+	do        func(*engine.Tx) error
+}
+
+// change runs a change and tells its number.
+func (a *app) change(ctx context.Context, c change) error {
+	return a.with(ctx, c.dir, quiet(), func(db *engine.DB) error {
 		s, err := a.scope(db)
 		if err != nil {
 			return err
 		}
-		seq, err := submit(ctx, s, fn)
+		seq, err := submit(ctx, s, func(tx *engine.Tx) error {
+			if err := a.asExpected(tx, c); err != nil {
+				return err
+			}
+			return c.do(tx)
+		})
 		if err != nil {
 			return err
 		}
-		if err := a.changed([]byte(w.rest[0]), seq); err != nil {
-			return err
+		if err := a.changed(c.key, seq); err != nil {
+			return untold(a.tenant+" "+quoted(string(c.key))+"  #"+number(seq), err)
 		}
 		if db.Report().Segments < manySegments {
 			return nil
@@ -105,6 +142,22 @@ func (a *app) change(ctx context.Context, w words, fn func(*engine.Tx) error) er
 		_, err = db.Checkpoint(ctx) // behind the answer: where it fails, the change is on disk all the same
 		return err
 	})
+}
+
+// asExpected looks before a change whether the key is what the caller takes it for.
+func (a *app) asExpected(tx *engine.Tx, c change) error {
+	e, err := tx.Entry(c.key)
+	missing := errors.Is(err, engine.ErrNotFound)
+	if err != nil && !missing {
+		return err
+	}
+	if c.ifSeq >= 0 && e.Seq != uint64(c.ifSeq) {
+		return &otherSeq{a.tenant, c.key, uint64(c.ifSeq), e.Seq}
+	}
+	if missing && c.mustExist {
+		return &noKey{tenant: a.tenant, key: c.key}
+	}
+	return nil
 }
 
 func (a *app) changed(key []byte, seq uint64) error {
@@ -128,22 +181,23 @@ func submit(ctx context.Context, s engine.Scope, fn func(*engine.Tx) error) (uin
 }
 
 func (a *app) compactCommand() *cobra.Command {
-	return &cobra.Command{Use: "compact DIR", Short: "Write a checkpoint and drop what the store need not keep", RunE: func(cmd *cobra.Command, args []string) error {
-		w, err := a.take(args, 0, 0)
-		if err != nil {
-			return err
-		}
-		return a.with(cmd.Context(), w.dir, quiet(), func(db *engine.DB) error {
-			p := a.newProgress("compact", "keys")
-			p.at(0, 0)
-			res, err := db.Checkpoint(cmd.Context())
-			p.end()
+	return &cobra.Command{Use: "compact DIR [flags]", Short: "Write a checkpoint and drop what the store need not keep",
+		Long: `Write the whole map to a checkpoint, so that the next opening reads that instead of the
+log before it, and drop the log and the checkpoints that the store need no longer keep.`,
+		Example: `  vlog compact ./data
+  vlog compact ./data --json`, RunE: func(cmd *cobra.Command, args []string) error {
+			w, err := a.take(args, 0, 0)
 			if err != nil {
 				return err
 			}
-			return a.compacted(res)
-		})
-	}}
+			return a.with(cmd.Context(), w.dir, quiet(), func(db *engine.DB) error {
+				res, err := db.Checkpoint(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return a.compacted(res)
+			})
+		}}
 }
 
 func (a *app) compacted(r engine.CheckpointResult) error {
@@ -160,5 +214,5 @@ func (a *app) compacted(r engine.CheckpointResult) error {
 	if r.Dropped > 0 {
 		kept += "; " + plural(r.Dropped, "older checkpoint") + " dropped"
 	}
-	return a.print("checkpoint of #%d: %s, %s, %s; %s", r.Seq, plural(r.Keys, "entry"), size(r.Bytes), r.Took.Round(time.Millisecond), kept)
+	return a.print("checkpoint of #%d: %s, %s, %s; %s", r.Seq, plural(r.Keys, "entry"), size(r.Bytes), took(r.Took), kept)
 }

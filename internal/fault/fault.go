@@ -12,6 +12,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 )
 
@@ -57,7 +58,7 @@ var (
 	ErrNotRegular   = &Kind{code: "NOT_REGULAR", exit: 5, text: "not a regular file", hint: "a store holds plain files and directories only; remove links, pipes and devices"}
 	ErrLocked       = &Kind{code: "LOCKED", exit: 6, text: "locked by another opener", hint: "close it there first; one writer at a time may hold a store"}
 	ErrIncompatible = &Kind{code: "INCOMPATIBLE", exit: 7, text: "made by an incompatible version", hint: "use a version of vlog that knows it"}
-	ErrReadOnly     = &Kind{code: "READ_ONLY", exit: 8, text: "read-only", hint: "open without ReadOnly, on a file system that can be written"}
+	ErrReadOnly     = &Kind{code: "READ_ONLY", exit: 8, text: "read-only", hint: "open it for writing, on a file system that can be written"}
 	ErrDenied       = &Kind{code: "DENIED", exit: 8, text: "permission denied", hint: "check owner and mode of the path"}
 	ErrPartial      = &Kind{code: "PARTIAL", exit: 9, text: "done in part", hint: "see what was left out"}
 	ErrAmbiguous    = &Kind{code: "AMBIGUOUS", exit: 11, text: "outcome unknown", hint: "close, open again and look whether it is there"}
@@ -65,7 +66,7 @@ var (
 	ErrPoisoned     = &Kind{code: "POISONED", exit: 1, text: "stopped writing after a failed write", hint: "close and open again; opening checks and repairs"}
 	ErrNoSpace      = &Kind{code: "NO_SPACE", exit: 1, text: "no space left", hint: "free some space and try again; nothing was written"}
 	ErrNoLocks      = &Kind{code: "NO_LOCKS", exit: 1, text: "file system without reliable locks", hint: "keep the store on a local disk"}
-	ErrTooLarge     = &Kind{code: "TOO_LARGE", exit: 1, text: "too large", hint: "split it, or raise the limit in Options"}
+	ErrTooLarge     = &Kind{code: "TOO_LARGE", exit: 1, text: "too large", hint: "split it"}
 	ErrBadName      = &Kind{code: "BAD_NAME", exit: 1, text: "name not allowed", hint: "see the rules for names"}
 	ErrInTx         = &Kind{code: "IN_TX", exit: 1, text: "already in a transaction", hint: "use the transaction at hand, or tx.Sub to stack on it"}
 	ErrNotInTx      = &Kind{code: "NOT_IN_TX", exit: 1, text: "the transaction has ended", hint: "begin another one"}
@@ -98,23 +99,57 @@ type Error struct {
 	Cause  error
 }
 
-// Error returns one line: operation, place, class, detail, cause.
-func (e *Error) Error() string {
-	var b strings.Builder
-	if e.Op != "" {
-		b.WriteString(e.Op + ": ")
+// Error returns one line: operation, place, class, detail, cause. What a cause says
+// again, as most causes from the system do, is said once.
+func (e *Error) Error() string { return before(e.Op) + before(e.At.String()) + e.what() }
+
+// before ends a part of the line that others follow.
+func before(part string) string {
+	if part == "" {
+		return ""
 	}
-	if at := e.At.String(); at != "" {
-		b.WriteString(at + ": ")
+	return part + ": "
+}
+
+// what is the line without operation and place.
+func (e *Error) what() string {
+	class, cause := e.Err.Error(), e.why()
+	if says(cause, class) { // "no space left on device" says more than "no space left"
+		class, cause = cause, ""
 	}
-	b.WriteString(e.Err.Error())
-	if e.Detail != "" {
-		b.WriteString(": " + e.Detail)
+	parts := []string{class}
+	for _, more := range []string{e.Detail, cause} {
+		if more != "" {
+			parts = append(parts, more)
+		}
 	}
-	if e.Cause != nil {
-		b.WriteString(": " + e.Cause.Error())
+	return strings.Join(parts, ": ")
+}
+
+// says reports whether a cause begins with all the words of a class.
+func says(cause, class string) bool {
+	return len(cause) >= len(class) && strings.EqualFold(cause[:len(class)], class)
+}
+
+// why is the cause in words, without what e says before it; empty where that is all.
+func (e *Error) why() string {
+	switch cause := e.Cause.(type) {
+	case nil:
+		return ""
+	case *Error:
+		rest := *cause
+		if rest.Op == e.Op {
+			rest.Op = ""
+		}
+		if rest.At == e.At {
+			rest.Op, rest.At = "", Place{} // another operation on the same thing is no news
+		}
+		return rest.Error()
 	}
-	return b.String()
+	if e.Err == ErrNotFound && errors.Is(e.Cause, fs.ErrNotExist) { // every system has its own words for this
+		return ""
+	}
+	return e.Cause.Error()
 }
 
 // String returns the place in words; empty where nothing is known.

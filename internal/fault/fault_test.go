@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"io/fs"
 	"strings"
 	"testing"
 )
@@ -73,5 +74,31 @@ func TestError(t *testing.T) {
 	wide := &Kind{code: "X", text: "x", is: ErrConflict}
 	if !errors.Is(&Error{Err: wide}, ErrConflict) || errors.Is(ErrConflict, wide) || wide.Is(io.EOF) {
 		t.Error("the wider class")
+	}
+}
+
+// TestNothingTwice: what the cause says again is said once, what it adds stays.
+func TestNothingTwice(t *testing.T) {
+	store, file := Place{Path: "s"}, Place{Path: "s/LOCK"}
+	for want, e := range map[string]*Error{
+		"open: s: permission denied":                                                       {Op: "open", At: store, Err: ErrDenied, Cause: errors.New("permission denied")},
+		"open: s: Permission denied.":                                                      {Op: "open", At: store, Err: ErrDenied, Cause: errors.New("Permission denied.")},
+		"write: s: no space left on device":                                                {Op: "write", At: store, Err: ErrNoSpace, Cause: errors.New("no space left on device")},
+		"write: s: no space left: disk quota exceeded":                                     {Op: "write", At: store, Err: ErrNoSpace, Cause: errors.New("disk quota exceeded")},
+		"write: s: no space left on device: then it got worse":                             {Op: "write", At: store, Err: ErrNoSpace, Cause: errors.New("no space left on device"), Detail: "then it got worse"},
+		"open: s: not found":                                                               {Op: "open", At: store, Err: ErrNotFound, Cause: fs.ErrNotExist},
+		"open: s: not found: gone":                                                         {Op: "open", At: store, Err: ErrNotFound, Cause: errors.New("gone")},
+		"open: s: damaged: file does not exist":                                            {Op: "open", At: store, Err: ErrCorrupt, Cause: fs.ErrNotExist},
+		"open: s: not a vlog store: not found":                                             {Op: "open", At: store, Err: ErrNotStore, Cause: &Error{Op: "stat", At: store, Err: ErrNotFound, Cause: fs.ErrNotExist}},
+		"open: s: not a vlog store: s/LOCK: permission denied":                             {Op: "open", At: store, Err: ErrNotStore, Cause: &Error{Op: "open", At: file, Err: ErrDenied}},
+		"close: s: stopped writing after a failed write: sync: s/LOCK: input/output error": {Op: "close", At: store, Err: ErrPoisoned, Cause: &Error{Op: "sync", At: file, Err: ErrIO, Cause: errors.New("input/output error")}},
+	} {
+		if got := e.Error(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	inner := &Error{Op: "open", At: store, Err: ErrNotFound}
+	if _ = (&Error{Op: "open", At: store, Err: ErrNotStore, Cause: inner}).Error(); inner.Op != "open" || inner.At != store {
+		t.Error("telling an error changed its cause")
 	}
 }
