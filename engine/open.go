@@ -45,7 +45,11 @@ func notStore(dir string, err error) error {
 	if !errors.Is(err, fault.ErrNotFound) && !errors.Is(err, fault.ErrNotRegular) {
 		return err
 	}
-	return &fault.Error{Op: "open", At: fault.Place{Path: dir}, Err: fault.ErrNotStore, Cause: err}
+	detail := "there is no such directory"
+	if errors.Is(err, fault.ErrNotRegular) {
+		detail = "not a directory"
+	}
+	return &fault.Error{Op: "open", At: fault.Place{Path: dir}, Err: fault.ErrNotStore, Detail: detail}
 }
 
 // In memory there is little to prepare, and small files are enough.

@@ -139,6 +139,7 @@ func (l *look) mend(now int64) ([]wal.Kept, error) {
 			continue
 		}
 		if seg.Frames == 0 {
+			l.removed(seg.Name, true)
 			if err := wal.Discard(l.fs, seg); err != nil {
 				return nil, err
 			}
@@ -165,6 +166,7 @@ func (l *look) reseal(seg *wal.Segment, newest bool) error {
 	if seg.Size == seg.End && (!newest || l.closed == seg.Last) {
 		return nil
 	}
+	l.report.Sealed = true
 	return wal.Reseal(l.fs, seg)
 }
 

@@ -88,8 +88,7 @@ func (c *checker) run() error {
 		return &fault.Error{Op: "check", At: fault.Place{Path: c.fs.Path()}, Err: fault.ErrNotStore, Detail: "there is no " + FormatName}
 	}
 	if errors.Is(err, fault.ErrCorrupt) {
-		c.tell(Finding{SeverityError, "checksum", FormatName, 0, 0, err.Error(), "the whole store: its identity cannot be read"})
-		return nil
+		return c.damage(FormatName, 0, err, "the whole store: its identity cannot be read")
 	}
 	if err != nil {
 		return err

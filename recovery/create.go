@@ -40,7 +40,7 @@ func (s *Store) make(opts Options) error {
 
 // makeable returns nil where a store may be made here.
 func (s *Store) makeable(opts Options) error {
-	no := func(detail string) error {
+	no := func(detail string) *fault.Error {
 		return &fault.Error{Op: "open", At: fault.Place{Path: s.FS.Path()}, Err: fault.ErrNotStore, Detail: detail}
 	}
 	files, err := walk(s.FS)
@@ -56,7 +56,9 @@ func (s *Store) makeable(opts Options) error {
 		case Unknown:
 			return no("there is no " + FormatName + ", and " + f.Path + " is not ours")
 		default:
-			return no("there is no " + FormatName + ", but " + f.Path + " is")
+			err := no("there is no " + FormatName + ", but " + f.Path + " is")
+			err.Hint = "put " + FormatName + " back, or restore a backup; nothing was touched"
+			return err
 		}
 	}
 	if opts.MustExist || opts.ReadOnly {

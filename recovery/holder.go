@@ -119,13 +119,14 @@ func lockedBy(fsys vfs.FS, cause error) error {
 	return e
 }
 
-// hold writes into LOCK who holds it, behind what the last close said. It need not
-// be durable: the kernel decides who holds a store.
-func (s *Store) hold(h Holder) error {
-	note, err := readLock(s.FS)
-	if err != nil {
+// hold writes into LOCK who holds it, behind what the last close said, so that
+// whoever comes while a long recovery is under way is told. It need not be
+// durable: the kernel decides who holds a store.
+func (s *Store) hold(h Holder) (err error) {
+	if s.was, err = readSmall(s.FS, LockName, maxLock); err != nil && !errors.Is(err, fault.ErrCorrupt) {
 		return err
 	}
+	note, _ := decodeLock(s.was)
 	if string(note.Store) != string(s.ID[:]) {
 		note = lockNote{Store: s.ID[:]}
 	}
@@ -134,7 +135,20 @@ func (s *Store) hold(h Holder) error {
 	if err != nil {
 		return err
 	}
+	s.held = true
 	return s.Lock.SetContent(b, false)
+}
+
+// letGo gives back the lock of an opening that failed, and makes LOCK say what it
+// said before.
+func (s *Store) letGo() (err error) {
+	if s.Lock == nil {
+		return nil
+	}
+	if s.held {
+		err = s.Lock.SetContent(s.was, false)
+	}
+	return errors.Join(err, s.Lock.Close())
 }
 
 // Release ends a clean close: LOCK says how far the log reached, durably, and is

@@ -33,11 +33,35 @@ func TestClosedLineStays(t *testing.T) {
 	_, err = Open(t.Context(), vfs.NewFail(m.Reopen(), full), small(7))
 	wantKind(t, err, fault.ErrNoSpace)
 	failed := dump(t, m)
-	if failed[LockName] == n.closed[LockName] {
-		t.Fatal("the opening failed before it wrote to LOCK")
+	if failed[LockName] != n.closed[LockName] {
+		t.Fatalf("the opening that failed left %q in LOCK", failed[LockName])
 	}
 	refuses(t, "failed", failed.with(eleven, gone), fault.ErrCorrupt, small(8))
 	n.opens(t, "failed and whole", failed, 11)
+}
+
+// TestHolderIsNamedEarly: who comes while a recovery is under way is told who is at it.
+func TestHolderIsNamedEarly(t *testing.T) {
+	n := write(t, 1)
+	m := n.crashed.disk(t)
+	named, refused := 0, 0
+	s, err := Open(t.Context(), vfs.NewFail(m.Reopen(), vfs.InjectorFunc(func(op vfs.Op) error {
+		if !strings.HasPrefix(op.Name, wal.Dir) {
+			return nil
+		}
+		_, err := Open(t.Context(), m.Reopen(), small(6))
+		wantKind(t, err, fault.ErrLocked)
+		refused++
+		if _, ok := errors.AsType[*Holder](err); ok {
+			named++
+		}
+		return nil
+	})), small(5))
+	check(t, err)
+	check(t, s.Lock.Close())
+	if refused == 0 || named != refused {
+		t.Errorf("refused %d times, the holder was named %d times", refused, named)
+	}
 }
 
 // TestLockLines: each line of LOCK speaks for itself, whatever became of the other.
@@ -128,5 +152,28 @@ func TestLongTail(t *testing.T) {
 	}
 	if _, err := m.Open(checkpoint.Truncate, vfs.ReadOnly); !errors.Is(err, fault.ErrNotFound) {
 		t.Errorf("truncate is left: %v", err)
+	}
+}
+
+// TestNotClosedIsTold: a store that nobody closed is not clean, however little there
+// is to do, and a reader who changes nothing is told the same.
+func TestNotClosedIsTold(t *testing.T) {
+	n := write(t, 1)
+	for name, f := range map[string]files{
+		"killed":         n.crashed,
+		"seal not told":  n.closed.with(LockName, ""),
+		"behind a seal":  n.closed.with(wal.SegmentName(11), n.closed[wal.SegmentName(11)]+"x"),
+		"without frames": n.crashed.with(wal.SegmentName(11), n.crashed[wal.SegmentName(11)][:wal.HeaderSize]).with(wal.DurableName, gone),
+	} {
+		s, err := Open(t.Context(), f.disk(t), small(5))
+		check(t, err)
+		if s.Report.Clean || !s.Report.Sealed {
+			t.Errorf("%s: %+v", name, s.Report)
+		}
+	}
+	s, err := Open(t.Context(), n.crashed.disk(t), readOnly())
+	check(t, err)
+	if s.Report.Clean || !s.Report.Sealed {
+		t.Errorf("read-only: %+v", s.Report)
 	}
 }

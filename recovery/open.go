@@ -52,6 +52,9 @@ type Store struct {
 	Lock    vfs.Lock
 	Known   map[batch.Seq]checkpoint.Header // checkpoints that verify
 	Report  Report
+
+	was  []byte // what LOCK said before
+	held bool   // LOCK says that we hold it
 }
 
 // Open opens the store at the root of fsys, or makes one. Errors: ErrNotStore,
@@ -68,14 +71,6 @@ func Open(ctx context.Context, fsys vfs.FS, opts Options) (*Store, error) {
 	}
 	s.Report.Took = max(opts.Now().Sub(began), 0)
 	return s, nil
-}
-
-// letGo gives back the lock of an opening that failed.
-func (s *Store) letGo() error {
-	if s.Lock == nil {
-		return nil
-	}
-	return s.Lock.Close()
 }
 
 // enter finds the format, takes the lock and, where there is no store, makes one.
@@ -115,23 +110,31 @@ func (s *Store) found(format Format, opts Options) (err error) {
 // recover looks, which the context may end, then acts, which goes to its end.
 func (s *Store) recover(ctx context.Context, opts Options) error {
 	l := &look{ctx: ctx, fs: s.FS, store: s.ID, known: s.Known}
-	if err := l.run(opts.ReadOnly); err != nil {
+	if opts.ReadOnly {
+		return s.read(l)
+	}
+	if err := s.hold(holder(opts)); err != nil {
 		return err
 	}
-	if opts.ReadOnly {
-		s.done(l)
-		return l.measure()
+	if err := l.run(false); err != nil {
+		return err
 	}
 	kept, err := l.act(opts)
 	if err != nil {
 		return err
 	}
 	s.done(l)
-	if err := s.hold(holder(opts)); err != nil {
-		return err
-	}
 	s.Log, err = wal.Resume(s.FS, s.walOptions(opts), wal.Start{Segments: kept, Last: l.last, Chain: l.chain})
 	return err
+}
+
+// read looks and says what opening for writing would do.
+func (s *Store) read(l *look) error {
+	if err := l.run(true); err != nil {
+		return err
+	}
+	s.done(l)
+	return l.measure()
 }
 
 // done takes over what was found.
@@ -143,7 +146,7 @@ func (s *Store) done(l *look) {
 	}
 	r.Last = s.Picture.Seq()
 	r.Created = s.Report.Created
-	r.Clean = r.Cut == nil && r.Rewritten == 0 && r.Promoted == 0 && len(r.Skipped) == 0 && len(r.Removed) == 0
+	r.Clean = !r.Sealed && r.Cut == nil && r.Rewritten == 0 && r.Promoted == 0 && len(r.Skipped) == 0 && len(r.Removed) == 0
 	s.Report = r
 }
 

@@ -137,6 +137,7 @@ func (l *look) unsealed(seg *wal.Segment, newest bool) error {
 	if proven > seg.Last {
 		return damaged(seg, by)
 	}
+	l.report.Sealed = true
 	if seg.Bad != nil {
 		l.report.Cut = &Cut{File: seg.Name, Offset: seg.End, After: seg.Last, Why: seg.Bad.Why}
 	}

@@ -21,6 +21,7 @@ type Report struct {
 	LastTime      time.Time // of that batch; zero where there is none
 	Cut           *Cut      // torn tail that was cut (or would be, read-only)
 	Rewritten     int64     // bytes written again because nothing proved them durable
+	Sealed        bool      // the newest segment is ended, or its end made sure of: nobody had closed the store
 	Beyond        batch.Seq // read-only: newest batch in the log that is not shown; 0: none
 	Removed       []string  // leftovers of a crash: flags, spares, temporary files
 	Unknown       []string  // files that no rule names; left alone

@@ -295,7 +295,7 @@ func TestUnprovenIsWrittenAgain(t *testing.T) {
 	n := write(t, 1)
 	f := n.crashed.with(wal.DurableName, gone)
 	r := n.opens(t, "no log/durable", f, 11)
-	if r.Rewritten == 0 || r.Clean {
+	if r.Rewritten == 0 || !r.Sealed || r.Clean {
 		t.Errorf("%+v", r)
 	}
 	if r := n.opens(t, "log/durable", n.crashed, 11); r.Rewritten != 0 {

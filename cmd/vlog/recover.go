@@ -114,6 +114,9 @@ func reportRows(r engine.Report) [][2]string {
 			rows = append(rows, [2]string{"kept", c.Kept})
 		}
 	}
+	if r.Sealed {
+		rows = append(rows, [2]string{"sealed", "the newest segment: the last writer had not closed the store"})
+	}
 	if r.Rewritten > 0 {
 		rows = append(rows, [2]string{"rewritten", size(r.Rewritten) + " that nothing proved durable"})
 	}
@@ -137,7 +140,7 @@ func reportObject(r engine.Report) map[string]any {
 	for _, s := range r.Skipped {
 		skipped = append(skipped, map[string]any{"seq": s.Seq, "cause": s.Cause.Error()})
 	}
-	o := map[string]any{"clean": r.Clean, "checkpoint": r.Checkpoint, "segments": r.Segments, "replayed": r.Replayed, "replayed_bytes": r.ReplayedBytes, "last": r.Last, "rewritten_bytes": r.Rewritten,
+	o := map[string]any{"clean": r.Clean, "checkpoint": r.Checkpoint, "segments": r.Segments, "replayed": r.Replayed, "replayed_bytes": r.ReplayedBytes, "last": r.Last, "sealed": r.Sealed, "rewritten_bytes": r.Rewritten,
 		"promoted": r.Promoted, "skipped": skipped, "removed": list(r.Removed), "unknown": list(r.Unknown), "seconds": r.Took.Seconds(), "cut": nil}
 	if c := r.Cut; c != nil {
 		o["cut"] = map[string]any{"file": c.File, "offset": c.Offset, "bytes": c.Bytes, "kept": c.Kept, "whole": c.Whole, "after": c.After, "why": c.Why}
