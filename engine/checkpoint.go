@@ -36,14 +36,11 @@ func (c *core) checkpoint(ctx context.Context, pace checkpoint.Pace) (Checkpoint
 	if err := context.Cause(ctx); err != nil {
 		return CheckpointResult{}, err
 	}
-	select {
-	case c.checkpointing <- struct{}{}:
-		defer func() { <-c.checkpointing }()
-	case <-ctx.Done():
-		return CheckpointResult{}, context.Cause(ctx)
-	case <-c.life.Done():
-		return CheckpointResult{}, c.ended("checkpoint")
+	release, err := c.alone(ctx)
+	if err != nil {
+		return CheckpointResult{}, err
 	}
+	defer release()
 	began := c.opts.Clock()
 	// Every batch of the picture must be durable in the log first, whatever the policy.
 	if err := c.committer.Sync(ctx); err != nil {
@@ -55,12 +52,24 @@ func (c *core) checkpoint(ctx context.Context, pace checkpoint.Pace) (Checkpoint
 	}
 	inner, stop := plain(ctx)
 	defer stop()
-	err := c.promote(inner, pace, &res)
+	err = c.promote(inner, pace, &res)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = context.Cause(ctx)
 	}
 	res.Took = max(c.opts.Clock().Sub(began), 0)
 	return res, err
+}
+
+// alone waits until nobody else is about a checkpoint.
+func (c *core) alone(ctx context.Context) (release func(), err error) {
+	select {
+	case c.checkpointing <- struct{}{}:
+		return func() { <-c.checkpointing }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-c.life.Done():
+		return nil, c.ended("checkpoint")
+	}
 }
 
 // plain returns a context that ends with ctx and has no cause of its own: an error

@@ -181,14 +181,26 @@ func submit(ctx context.Context, s engine.Scope, fn func(*engine.Tx) error) (uin
 }
 
 func (a *app) compactCommand() *cobra.Command {
-	return &cobra.Command{Use: "compact DIR [flags]", Short: "Write a checkpoint and drop what the store need not keep",
+	var dry bool
+	cmd := &cobra.Command{Use: "compact DIR [flags]", Short: "Write a checkpoint and drop what the store need not keep",
 		Long: `Write the whole map to a checkpoint, so that the next opening reads that instead of the
-log before it, and drop the log and the checkpoints that the store need no longer keep.`,
-		Example: `  vlog compact ./data
+log before it, and drop the log and the checkpoints that the store need no longer keep.
+--dry-run tells what would be written and won, and changes nothing.`,
+		Example: `  vlog compact ./data --dry-run
+  vlog compact ./data
   vlog compact ./data --json`, RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := a.take(args, 0, 0)
 			if err != nil {
 				return err
+			}
+			if dry {
+				return a.read(cmd.Context(), w.dir, func(db *engine.DB) error {
+					plan, err := db.PlanCheckpoint(cmd.Context())
+					if err != nil {
+						return err
+					}
+					return a.planned(plan)
+				})
 			}
 			return a.with(cmd.Context(), w.dir, quiet(), func(db *engine.DB) error {
 				res, err := db.Checkpoint(cmd.Context())
@@ -198,6 +210,24 @@ log before it, and drop the log and the checkpoints that the store need no longe
 				return a.compacted(res)
 			})
 		}}
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "only tell what would be done")
+	return cmd
+}
+
+// planned tells what a checkpoint would do.
+func (a *app) planned(p engine.CheckpointPlan) error {
+	if a.json {
+		return a.line(map[string]any{"dry_run": true, "seq": p.Seq, "written": p.Written, "keys": p.Keys, "bytes": p.Bytes, "base": p.Base,
+			"segments": p.Segments, "segment_bytes": p.SegmentBytes, "checkpoints": p.Checkpoints, "checkpoint_bytes": p.CheckpointBytes})
+	}
+	if !p.Written {
+		return a.print("nothing to do: the newest checkpoint is of #%d", p.Seq)
+	}
+	gone := "nothing would go: the whole log is kept"
+	if p.Segments+p.Checkpoints > 0 {
+		gone = plural(p.Segments, "segment") + " and " + plural(p.Checkpoints, "older checkpoint") + " would go, " + size(p.SegmentBytes+p.CheckpointBytes)
+	}
+	return a.print("would write a checkpoint of #%d: %s, about %s; %s", p.Seq, plural(p.Keys, "entry"), size(p.Bytes), gone)
 }
 
 func (a *app) compacted(r engine.CheckpointResult) error {

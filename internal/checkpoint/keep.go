@@ -85,6 +85,7 @@ type Floor struct {
 	Keep Keep
 	Last batch.Seq // newest batch
 	Now  int64     // nanoseconds since 1970
+	Soon *Header   // a checkpoint that counts although it is not written yet; nil: none
 }
 
 // reached says whether a checkpoint, the nth newest verifying one, lies at or below the floor.
@@ -109,6 +110,11 @@ func Base(fsys vfs.FS, store wal.StoreID, floor Floor, known map[batch.Seq]Heade
 		return 0, err
 	}
 	nth := 0
+	if floor.Soon != nil {
+		if nth++; floor.reached(*floor.Soon, nth) {
+			return floor.Soon.At.Seq, nil
+		}
+	}
 	for _, seq := range seqs {
 		h, ok, err := header(fsys, store, seq, known)
 		if err != nil {

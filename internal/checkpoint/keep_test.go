@@ -98,7 +98,7 @@ func TestBase(t *testing.T) {
 			if spoilt != 0 {
 				spoil(t, fsys, Name(spoilt))
 			}
-			got, err := Base(fsys, ours, Floor{c.keep, 45, 45e9}, nil)
+			got, err := Base(fsys, ours, Floor{Keep: c.keep, Last: 45, Now: 45e9}, nil)
 			if check(t, err); got != want {
 				t.Errorf("%+v, damaged %v: base %v, want %v", c.keep, spoilt, got, want)
 			}
@@ -114,16 +114,16 @@ func TestBaseOfOthers(t *testing.T) {
 	writeFile(t, fsys, Name(30), b)
 	_, err := Write(fsys, Name(20), Image{[16]byte{1}, picture(t, 20, nil)}, nil)
 	check(t, err)
-	got, err := Base(fsys, ours, Floor{Keep{Checkpoints: 1}, 45, 0}, nil)
+	got, err := Base(fsys, ours, Floor{Keep: Keep{Checkpoints: 1}, Last: 45, Now: 0}, nil)
 	if check(t, err); got != 10 {
 		t.Errorf("base %v", got)
 	}
 	known := map[batch.Seq]Header{20: {}}
-	if got, err := Base(fsys, ours, Floor{Keep{Checkpoints: 1}, 45, 0}, known); err != nil || got != 20 {
+	if got, err := Base(fsys, ours, Floor{Keep: Keep{Checkpoints: 1}, Last: 45, Now: 0}, known); err != nil || got != 20 {
 		t.Errorf("a known one is read again: %v %v", got, err)
 	}
 	fail := vfs.NewFail(fsys, vfs.When(vfs.OnKind(vfs.OpRead), vfs.Always(fault.ErrIO)))
-	_, err = Base(fail, ours, Floor{Keep{Checkpoints: 1}, 45, 0}, nil)
+	_, err = Base(fail, ours, Floor{Keep: Keep{Checkpoints: 1}, Last: 45, Now: 0}, nil)
 	wantKind(t, err, fault.ErrIO)
 }
 

@@ -57,7 +57,7 @@ func (p *Promoter) Run(ctx context.Context, pic *state.Picture) (Result, error) 
 	}
 	p.Known[pic.Seq()] = sum.Header
 	res := Result{Summary: sum}
-	if res.Base, res.Dropped, err = p.drop(ctx, Floor{keep, pic.Seq(), p.Now()}); err != nil {
+	if res.Base, res.Dropped, err = p.drop(ctx, Floor{Keep: keep, Last: pic.Seq(), Now: p.Now()}); err != nil {
 		return res, &Unsure{err}
 	}
 	if err := remove(p.FS, Recover); err != nil { // p6

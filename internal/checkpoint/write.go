@@ -85,3 +85,10 @@ func (w *flusher) flush() error {
 	w.buf = w.buf[:0]
 	return err
 }
+
+// Size returns about how many bytes the file of a picture takes: exactly, but for
+// what its blocks have at their head.
+func Size(p *state.Picture) int64 {
+	live := int64(p.Stats().LiveBytes)
+	return headerSize + live + (live/BlockSize+1)*blockHead + footerSize
+}
