@@ -78,8 +78,8 @@ func (t *Tx) DeleteRange(from, to []byte) error {
 }
 
 func (t *Tx) change(op batch.Op) error {
-	if n := max(len(op.Key), len(op.End)) - batch.PrefixLen(op.Key); n > batch.MaxKey {
-		return batch.TooLarge("key", n, batch.MaxKey)
+	if err := batch.CheckLength(&op); err != nil {
+		return err
 	}
 	if n := t.size() - t.top().replaced(op) + batch.OpSize(&op); n > t.limit {
 		return batch.TooLarge("batch", n, t.limit)
@@ -90,10 +90,12 @@ func (t *Tx) change(op batch.Op) error {
 
 // size returns at least how long the batch is so far, in bytes.
 func (t *Tx) size() (n int) {
+	ops := 0
 	for _, l := range t.layers {
 		n += l.size
+		ops += len(l.ranges) + l.points.Len()
 	}
-	return n + batch.EmptySize
+	return n + batch.HeadSize(ops+1)
 }
 
 // Push stacks a view: what is changed from now on can be dropped alone.
