@@ -35,7 +35,8 @@ func TestHostileBlocks(t *testing.T) {
 		"main spelled out":       {entryBytes("\x01main\x00a", "v", 1)},
 		"a bad tenant":           {entryBytes("\x01A\x00a", "v", 1)},
 		"a bad tenant behind":    {join(good, entryBytes("\x01.a\x00a", "v", 1))},
-		"a long key":             {entryBytes("\x01\x00"+string(make([]byte, batch.MaxKey+batch.MaxPrefix)), "v", 1)},
+		"a long key":             {entryBytes("\x01\x00"+string(make([]byte, batch.MaxKey+1)), "v", 1)},
+		"a long key of a tenant": {entryBytes("\x01ab\x00"+string(make([]byte, batch.MaxKey+1)), "v", 1)},
 		"half an entry":          {good[:len(good)-1]},
 		"half a header":          {good[:2]},
 		"half a varint":          {{0x80}},
@@ -63,13 +64,14 @@ func TestHostileBlocks(t *testing.T) {
 // TestLoaderIsUsed: a loader gives one picture.
 func TestLoaderIsUsed(t *testing.T) {
 	l := NewLoader(Position{Seq: 7, Time: 5})
-	for _, block := range [][]byte{nil, entryBytes("\x01\x00a", "v", 7), {}} {
+	longest := entryBytes("\x01\x00a"+string(make([]byte, batch.MaxKey-1)), "v", 7)
+	for _, block := range [][]byte{nil, entryBytes("\x01\x00a", "v", 7), longest, {}} {
 		if err := l.Add(block); err != nil {
 			t.Fatal(err)
 		}
 	}
 	p, err := l.Picture()
-	if err != nil || p.Len() != 1 || p.Seq() != 7 || p.Time() != 5 {
+	if err != nil || p.Len() != 2 || p.Seq() != 7 || p.Time() != 5 {
 		t.Errorf("%v %v", p, err)
 	}
 	mustBeSound(t, p)
