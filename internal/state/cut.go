@@ -14,9 +14,17 @@ func (e *Edit) cut(s span) {
 		return
 	}
 	e.lower()
-	for _, edge := range [][]byte{s.from, s.to} {
+	e.heal(s.from)
+	e.heal(s.to)
+}
+
+// heal joins what a cut left small on the way to key. Nodes that were joined have
+// small kids side by side, so it goes on for as long as that makes nodes fewer.
+func (e *Edit) heal(key []byte) {
+	for before := 0; before != e.now.nodes(); {
+		before = e.now.nodes()
 		e.finger.leaf = nil
-		e.seek(edge)
+		e.seek(key)
 		e.settle()
 	}
 }
