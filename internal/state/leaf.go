@@ -92,22 +92,16 @@ func (l *leaf) insert(pos int, s slot) {
 
 // remove takes out the slots from lo to before hi.
 func (l *leaf) remove(lo, hi int) {
-	n := lo + copy(l.slots[lo:l.n], l.slots[hi:l.n])
-	l.clear(n)
-	if n == 0 {
-		l.skip = 0 // no key is left to take the skipped bytes from
-	}
+	l.clear(lo + copy(l.slots[lo:l.n], l.slots[hi:l.n]))
 }
 
-// clear cuts the leaf to n slots.
+// clear cuts the leaf to n slots. One without any must go, or be a new one: what it
+// skips stands in its first key.
 func (l *leaf) clear(n int) {
 	for i := n; i < int(l.n); i++ {
 		l.slots[i] = slot{head: none}
 	}
 	l.n = uint16(n)
-	if n == 0 {
-		l.skip = 0
-	}
 }
 
 // joinedLeaf returns a leaf with the slots of both.
