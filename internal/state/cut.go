@@ -13,19 +13,20 @@ func (e *Edit) cut(s span) {
 		e.empty()
 		return
 	}
-	e.lower()
-	e.heal(s.from)
-	e.heal(s.to)
+	e.heal(s)
 }
 
-// heal joins what a cut left small on the way to key. Nodes that were joined have
-// small kids side by side, so it goes on for as long as that makes nodes fewer.
-func (e *Edit) heal(key []byte) {
+// heal joins what a cut left small on both its sides. Nodes that were joined have
+// small kids side by side, and one side may make room for the other, so it goes on
+// for as long as that makes nodes fewer.
+func (e *Edit) heal(s span) {
 	for before := 0; before != e.now.nodes(); {
 		before = e.now.nodes()
-		e.finger.leaf = nil
-		e.seek(key)
-		e.settle()
+		for _, edge := range [][]byte{s.from, s.to} {
+			e.finger.leaf = nil
+			e.seek(edge)
+			e.settle()
+		}
 	}
 }
 

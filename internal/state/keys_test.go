@@ -137,7 +137,7 @@ func TestEdges(t *testing.T) {
 func TestWriters(t *testing.T) {
 	e := NewEdit(Empty())
 	v, w := batch.Writer{1}, batch.Writer{2}
-	for i, b := range []batch.Batch{{Writer: v, Counter: 3}, {Writer: v, Counter: 2}, {Writer: w, Counter: 9}, {Writer: v, Counter: 5}, {Writer: v, Counter: 5}} {
+	for i, b := range []batch.Batch{{Writer: v, Counter: 3}, {Writer: v, Counter: 2}, {Writer: w, Counter: 9}, {Writer: v, Counter: 5}, {Writer: v, Counter: 5}, {Writer: w, Counter: 8}} {
 		e.Apply(&b, Position{Seq: batch.Seq(i + 1)})
 		if i == 2 {
 			mustBeSound(t, e.Picture())
@@ -157,10 +157,10 @@ func TestWriters(t *testing.T) {
 	clear := &batch.Batch{Writer: v, Counter: 6, Ops: []batch.Op{{
 		Kind: batch.DeleteRange, Key: batch.AppendPrefix(nil, batch.Sys, batch.Main), End: batch.AppendTreeEnd(nil, batch.Sys, batch.Main),
 	}}}
-	e.Apply(clear, Position{Seq: 6})
+	e.Apply(clear, Position{Seq: 7})
 	p = e.Picture()
 	mustBeSound(t, p)
-	if counter, seq := p.Counter(v); counter != 6 || seq != 6 || p.Len() != 1 {
+	if counter, seq := p.Counter(v); counter != 6 || seq != 7 || p.Len() != 1 {
 		t.Errorf("after all were dropped: %d at %v, %d keys", counter, seq, p.Len())
 	}
 }

@@ -82,6 +82,9 @@ func (n *nasty) step(t *testing.T, puts float64) {
 	if _, err := batch.Append(nil, b); err != nil {
 		t.Fatal(err)
 	}
+	if n.rand.IntN(2) == 0 { // an edit is right in any order, only slower
+		n.rand.Shuffle(len(b.Ops), func(i, j int) { b.Ops[i], b.Ops[j] = b.Ops[j], b.Ops[i] })
+	}
 	n.edit.Apply(b, Position{Seq: n.seq})
 	n.now = n.now.apply(b, n.seq)
 }
