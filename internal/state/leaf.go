@@ -1,6 +1,10 @@
 package state
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/vlogdb/vlog/internal/batch"
+)
 
 // leafMax makes a leaf 512 bytes, one size class of the allocator without waste,
 // and one less than a multiple of four as rank wants it.
@@ -9,6 +13,9 @@ const (
 	leafMin  = leafMax / 4     // below, a leaf looks for a neighbour to join
 	leafJoin = leafMax * 3 / 4 // what joining may fill
 )
+
+// What a leaf skips, at most a whole key, must fit.
+const _ = uint16(batch.MaxKey + batch.MaxPrefix)
 
 // leaf holds references to entries, ascending by key. It has no pointers, so the
 // collector never looks into it. All its keys share skip bytes; what is compared

@@ -43,6 +43,7 @@ func TestHostileBlocks(t *testing.T) {
 		"a long varint":          {join([]byte{0x83, 0x00}, good[1:])},
 		"an endless varint":      {bytes.Repeat([]byte{0xff}, 40)},
 		"key beyond the end":     {join(binary.AppendUvarint(nil, 1<<40), []byte{0, 1})},
+		"key behind the end":     {join([]byte{9, 0, 1}, []byte("\x01\x00a"))},
 		"value beyond the end":   {join([]byte{3}, binary.AppendUvarint(nil, 1<<62), []byte{1}, []byte("\x01\x00a"))},
 		"lengths that overflow":  {join(binary.AppendUvarint(nil, 1<<63), binary.AppendUvarint(nil, 1<<63), []byte{1, 1, 0})},
 		"an entry in two blocks": {good[:4], good[4:]},
@@ -82,15 +83,21 @@ func TestLoaderIsUsed(t *testing.T) {
 
 // TestLoadSizes: every number of leaves and nodes is put together rightly.
 func TestLoadSizes(t *testing.T) {
-	for _, n := range []int{0, 1, 2, leafLoad, leafLoad + 1, leafLoad * nodeLoad, leafLoad*nodeLoad + 1, 100_000} {
+	for _, n := range []int{0, 1, 2, leafLoad, leafLoad + 1, leafLoad - 1, leafLoad*nodeLoad - 1, leafLoad * nodeLoad, leafLoad*nodeLoad + 1, 100_000} {
 		p := load(t, inserted(benchKeys(n, false), 5000), 1<<14)
 		mustBeSound(t, p)
+		if leaves, twigs := parts(p.Len(), leafLoad), parts(p.leaves, nodeLoad); p.leaves != leaves || p.twigs != twigs {
+			t.Errorf("%d keys in %d leaves and %d twigs, not %d and %d", p.Len(), p.leaves, p.twigs, leaves, twigs)
+		}
 		e := NewEdit(p)
 		put(e, 1<<30, kvKey("new"), nil)
 		mustBeSound(t, e.Picture())
 		mustBeSound(t, p)
 	}
 }
+
+// parts returns how many parts of at most size make n, at least one.
+func parts(n, size int) int { return max((n+size-1)/size, 1) }
 
 // FuzzLoader feeds blocks of any bytes. What is taken must be a sound picture
 // whose image is the same bytes.

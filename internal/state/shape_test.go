@@ -95,6 +95,11 @@ func TestShape(t *testing.T) {
 		"thinned":    {deleted(filled, random[n/10:]), n/10/leafMin + 60, n/10/leafMin/nodeMin + 6, 600, 58},
 		"loaded":     {load(t, filled, 1<<16), n/leafLoad + 2, n/leafLoad/nodeLoad + 2, 600, 58},
 	} {
+		for e := range c.p.Ascend(nil, nil) { // the first is a writer's: it shares nothing with what nodes skip
+			if got, ok := c.p.Get(e.Key); !ok || !equal(got, e) {
+				t.Fatalf("%s: Get(%x) is %v", name, e.Key, ok)
+			}
+		}
 		s := shapeOf(c.p)
 		if s.leaves > c.leaves || s.twigs > c.twigs || s.equal > c.equal || s.names > c.average*s.leaves {
 			t.Errorf("%s: %s, of %d keys; at most %d leaves, %d twigs, %d equal heads, %d bytes for each separator",

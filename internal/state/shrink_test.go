@@ -133,6 +133,12 @@ func TestCopiesOnce(t *testing.T) {
 	if n := testing.AllocsPerRun(100, again); n > 0 {
 		t.Errorf("%v allocations for a put into nodes that are ours", n)
 	}
+	b.Ops[0].Value = make([]byte, chunkMax)
+	again()
+	if n := testing.AllocsPerRun(20, again); n > 2 {
+		t.Errorf("%v allocations for a chunk of its own", n)
+	}
+	b.Ops[0].Value = nil
 	none := &batch.Batch{Ops: []batch.Op{
 		{Kind: batch.DeleteRange, Key: kvKey("a"), End: kvKey("b")}, {Kind: batch.Delete, Key: kvKey("absent")},
 	}}
