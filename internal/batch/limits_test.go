@@ -34,6 +34,33 @@ func TestLongestKeys(t *testing.T) {
 	}
 }
 
+// TestLongTenant: a tenant's name is MaxTenant bytes at most.
+func TestLongTenant(t *testing.T) {
+	for n, want := range map[int]error{MaxTenant: nil, MaxTenant + 1: fault.ErrCorrupt, 2 * MaxTenant: fault.ErrCorrupt} {
+		op := Op{Kind: Put, Key: AppendKey(nil, KV, strings.Repeat("t", n), nil)}
+		if _, err := Append(nil, &Batch{Ops: []Op{op}}); !errors.Is(err, want) {
+			t.Errorf("a tenant of %d bytes: %v", n, err)
+		}
+		if err := Decode(&Batch{}, spelled(op)); !errors.Is(err, want) {
+			t.Errorf("a tenant of %d bytes: %v", n, err)
+		}
+	}
+}
+
+// TestSizes: Size is what Append writes, also where a length takes one byte more.
+func TestSizes(t *testing.T) {
+	for _, n := range []int{0, 1, 126, 127, 128, 129, 16383, 16384, 1<<21 - 1, 1 << 21} {
+		b := &Batch{Ops: []Op{{Kind: Put, Key: AppendKey(nil, KV, Main, make([]byte, min(n, MaxKey))), Value: make([]byte, n)}}}
+		for i := range n % 1000 {
+			b.Ops = append(b.Ops, Op{Kind: Delete, Key: AppendKey(nil, Doc, Main, []byte{byte(i >> 8), byte(i)})})
+		}
+		p, err := Append(nil, b)
+		if err != nil || Size(b) != len(p) {
+			t.Errorf("%d: Size is %d, not %d: %v", n, Size(b), len(p), err)
+		}
+	}
+}
+
 // limit checks what writing and what reading a batch of one op say.
 func limit(t *testing.T, tenant string, op Op, write, read error) {
 	t.Helper()

@@ -2,6 +2,7 @@ package txn
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -134,6 +135,58 @@ func TestNoDeleteInRange(t *testing.T) {
 		if ops := tx.Ops(); len(ops) != 1 || ops[0].Kind != batch.DeleteRange {
 			t.Errorf("%s: %v", name, ops)
 		}
+	}
+}
+
+// TestManyOps: the number of ops takes a byte more from 128 on, also where it is
+// only looked ahead at.
+func TestManyOps(t *testing.T) {
+	put := batch.Op{Kind: batch.Put, Key: full("000")}
+	cut := batch.Op{Kind: batch.DeleteRange, Key: full("x"), End: full("y")}
+	for _, n := range []int{126, 127, 128} {
+		size := n * batch.OpSize(&put)
+		for _, c := range []struct {
+			op    batch.Op
+			limit int // what the batch has then
+		}{
+			{put, batch.HeadSize(n) + size},
+			{batch.Op{Kind: batch.Put, Key: full("x")}, batch.HeadSize(n+1) + size + batch.OpSize(&batch.Op{Kind: batch.Put, Key: full("x")})},
+			{cut, batch.HeadSize(n+1) + size + batch.OpSize(&cut)},
+			{batch.Op{Kind: batch.DeleteRange, Key: full("000"), End: full("002")}, 0},
+		} {
+			tx := New(state.Empty(), false, batch.MaxRecord)
+			for i := range n {
+				must(t, tx.Put(full(fmt.Sprintf("%03d", i)), nil))
+			}
+			if c.limit == 0 {
+				c.limit = batch.HeadSize(n-1) + size - 2*batch.OpSize(&put) + batch.OpSize(&c.op)
+			}
+			for limit, want := range map[int]error{c.limit - 1: fault.ErrTooLarge, c.limit: nil} {
+				tx.limit = limit
+				if err := do(tx, c.op); !errors.Is(err, want) {
+					t.Errorf("%v behind %d ops, in %d bytes: %v", c.op.Kind, n, limit, err)
+				}
+			}
+		}
+	}
+}
+
+// TestDropTwice: what a view restored is still what the view below goes back to.
+func TestDropTwice(t *testing.T) {
+	tx := New(state.Empty(), false, 1000)
+	must(t, tx.DeleteRange(full("a"), full("b")))
+	must(t, tx.DeleteRange(full("c"), full("d")))
+	tx.Push()
+	tx.Push()
+	tx.Drop()
+	must(t, tx.DeleteRange(full("a"), full("d")))
+	tx.Drop()
+	if ops := tx.Ops(); len(ops) != 2 || string(ops[0].End) != string(full("b")) || string(ops[1].Key) != string(full("c")) {
+		t.Errorf("%q", ops)
+	}
+	tx.Push()
+	if tx.Ops(); tx.Depth() != 0 {
+		t.Errorf("%d views are stacked behind Ops", tx.Depth())
 	}
 }
 
