@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
-
-	"github.com/vlogdb/vlog/internal/fault"
 )
 
 // Kind is what an op does. The numbers are part of the format.
@@ -40,9 +38,10 @@ type Op struct {
 	End   []byte
 }
 
-// Batch is all changes of one transaction. Ops are in canonical order: first the
-// delete-ranges, ascending and disjoint, then puts and deletes, strictly
-// ascending by key; a range never undoes a put of the same batch.
+// Batch is all changes of one transaction. Ops are canonical: first the
+// delete-ranges, ascending, disjoint and not touching, then puts and deletes,
+// strictly ascending by key. A range never undoes a put of the same batch, so a put
+// may lie inside one; a delete may not, for it would change nothing.
 type Batch struct {
 	Writer  Writer
 	Counter uint64
@@ -56,9 +55,9 @@ func (b *Batch) Frees() bool {
 
 const encoding = 1
 
-// Append appends the canonical bytes of b, or returns an error (fault.ErrTooLarge
-// for a key beyond MaxKey, fault.ErrCorrupt for ops out of canonical order, which
-// is a fault of the caller).
+// Append appends the canonical bytes of b. fault.ErrTooLarge for a key above
+// MaxKey; fault.ErrCorrupt for ops that are not canonical, which is a fault of the
+// caller.
 func Append(dst []byte, b *Batch) ([]byte, error) {
 	dst = append(dst, encoding, 0)
 	dst = append(dst, b.Writer[:]...)
@@ -67,7 +66,10 @@ func Append(dst []byte, b *Batch) ([]byte, error) {
 	var order orderer
 	for i := range b.Ops {
 		op := &b.Ops[i]
-		if err := order.next(op); err != nil {
+		if err := CheckLength(op); err != nil {
+			return nil, err
+		}
+		if err := order.next(b.Ops[:i], op); err != nil {
 			return nil, err
 		}
 		dst = appendOp(dst, op)
@@ -93,12 +95,15 @@ func appendBytes(dst, p []byte) []byte {
 
 // Size returns how many bytes Append would write, without allocating.
 func Size(b *Batch) int {
-	n := headLen + uvarintLen(uint64(len(b.Ops)))
+	n := HeadSize(len(b.Ops))
 	for i := range b.Ops {
 		n += OpSize(&b.Ops[i])
 	}
 	return n
 }
+
+// HeadSize returns how many bytes a batch takes beside its ops.
+func HeadSize(ops int) int { return headLen + uvarintLen(uint64(ops)) }
 
 // OpSize returns how many bytes one op takes.
 func OpSize(op *Op) int {
@@ -154,7 +159,7 @@ func decodeOps(b *Batch, c cursor) error {
 		if err != nil {
 			return err
 		}
-		if err := order.next(&op); err != nil {
+		if err := order.next(b.Ops, &op); err != nil {
 			return err
 		}
 		b.Ops = append(b.Ops, op)
@@ -218,21 +223,32 @@ func (c *cursor) op() (op Op, err error) {
 
 // orderer checks that ops come in canonical order.
 type orderer struct {
-	points bool
-	last   []byte
+	points bool   // the ranges are over
+	last   []byte // end of the last range, or key of the last point
+	ranges []Op   // those that the points have not passed
 }
 
-func (o *orderer) next(op *Op) error {
+// next takes an op and all those before it.
+func (o *orderer) next(before []Op, op *Op) error {
 	if op.Kind == DeleteRange {
 		return o.nextRange(op)
 	}
-	if err := checkKey(op.Key); err != nil {
+	if op.Kind != Put && op.Kind != Delete {
+		return corrupt("op %d", op.Kind)
+	}
+	if !o.points {
+		o.points, o.last, o.ranges = true, nil, before
+	}
+	if _, err := checkKey(op.Key); err != nil {
 		return err
 	}
-	if o.points && bytes.Compare(o.last, op.Key) >= 0 {
+	if bytes.Compare(o.last, op.Key) >= 0 {
 		return corrupt("keys do not ascend")
 	}
-	o.points, o.last = true, op.Key
+	o.last = op.Key
+	if op.Kind == Delete && o.deleted(op.Key) {
+		return corrupt("a delete inside a delete-range")
+	}
 	return nil
 }
 
@@ -244,14 +260,18 @@ func (o *orderer) nextRange(op *Op) error {
 	if err := checkRange(op.Key, op.End); err != nil {
 		return err
 	}
-	if o.last != nil && bytes.Compare(o.last, op.Key) >= 0 {
+	if bytes.Compare(o.last, op.Key) >= 0 {
 		return corrupt("ranges overlap or touch")
 	}
 	o.last = op.End
 	return nil
 }
 
-// TooLarge returns fault.ErrTooLarge for something of n bytes above a limit.
-func TooLarge(what string, n, limit int) error {
-	return &fault.Error{Op: "write", Err: fault.ErrTooLarge, Detail: what + " of " + itoa(n) + " bytes, at most " + itoa(limit)}
+// deleted says whether a range has key. Keys must ascend: ranges before it are
+// passed for good.
+func (o *orderer) deleted(key []byte) bool {
+	for len(o.ranges) > 0 && bytes.Compare(o.ranges[0].End, key) <= 0 {
+		o.ranges = o.ranges[1:]
+	}
+	return len(o.ranges) > 0 && bytes.Compare(o.ranges[0].Key, key) <= 0
 }

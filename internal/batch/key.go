@@ -96,58 +96,78 @@ func AppendTreeEnd(dst []byte, space Space, tenant string) []byte {
 // PrefixLen returns how many bytes of a full key are its (space, tenant) prefix,
 // or 0 where k is not a well-formed key.
 func PrefixLen(k []byte) int {
-	if len(k) < 2 {
+	if len(k) < mainPrefix {
 		return 0
 	}
-	i := bytes.IndexByte(k[1:min(len(k), MaxTenant+2)], endOfTenant)
+	if k[1] == endOfTenant {
+		return mainPrefix
+	}
+	i := bytes.IndexByte(k[1:min(len(k), MaxPrefix)], endOfTenant)
 	if i < 0 {
 		return 0
 	}
 	return i + 2
 }
 
+// mainPrefix is the length of the prefix of tenant main.
+const mainPrefix = 2
+
 // SplitKey takes a full key apart; key aliases k. A k that AppendKey did not make
-// is fault.ErrCorrupt.
+// is fault.ErrCorrupt. How long the key is does not matter.
 func SplitKey(k []byte) (space Space, tenant string, key []byte, err error) {
-	n := PrefixLen(k)
-	if n == 0 {
-		return 0, "", nil, corrupt("a key of %d bytes has no tenant", len(k))
+	n, err := prefix(k)
+	if err != nil {
+		return 0, "", nil, err
 	}
-	tenant = string(k[1 : n-1])
-	if tenant == Main {
-		return 0, "", nil, corrupt("tenant main is spelled out in a key")
-	}
-	if tenant == "" {
+	if n == mainPrefix {
 		return Space(k[0]), Main, k[n:], nil
 	}
-	if CheckTenant(tenant) != nil {
-		return 0, "", nil, corrupt("a key names tenant %q", tenant)
-	}
-	return Space(k[0]), tenant, k[n:], nil
+	return Space(k[0]), string(k[1 : n-1]), k[n:], nil
 }
 
-// checkKey is SplitKey without taking apart, cheap for tenant main.
-func checkKey(k []byte) error {
-	if len(k) > MaxKey+MaxPrefix {
-		return corrupt("a key of %d bytes, at most %d", len(k), MaxKey+MaxPrefix)
+// prefix is PrefixLen of a key that must be well-formed. It allocates nothing.
+func prefix(k []byte) (int, error) {
+	n := PrefixLen(k)
+	switch {
+	case n == 0:
+		return 0, corrupt("a key of %d bytes has no tenant", len(k))
+	case n == mainPrefix:
+		return n, nil
 	}
-	if len(k) >= 2 && k[1] == endOfTenant {
-		return nil
+	tenant := k[1 : n-1]
+	if string(tenant) == Main {
+		return 0, corrupt("tenant main is spelled out in a key")
 	}
-	_, _, _, err := SplitKey(k)
-	return err
+	if tenant[0] == '.' || bytes.IndexFunc(tenant, notInTenant) >= 0 {
+		return 0, corrupt("a key names tenant %q", tenant)
+	}
+	return n, nil
 }
 
-// checkRange says whether [from, end) is a non-empty range inside one tree.
+// checkKey is prefix for a key that must not be too long either.
+func checkKey(k []byte) (int, error) {
+	n, err := prefix(k)
+	if err == nil && len(k)-n > MaxKey {
+		return 0, corrupt("a key of %d bytes, at most %d", len(k)-n, MaxKey)
+	}
+	return n, err
+}
+
+// checkRange says whether [from, end) is a non-empty range inside one tree. Its
+// end is a key that could be there, or the end of the tree: any longer end has the
+// same keys before it as one of those.
 func checkRange(from, end []byte) error {
-	if err := checkKey(from); err != nil {
+	n, err := checkKey(from)
+	if err != nil {
 		return err
 	}
-	n := PrefixLen(from)
 	inside := len(end) >= n && bytes.Equal(end[:n-1], from[:n-1]) &&
 		(end[n-1] == endOfTenant || (end[n-1] == endOfTree && len(end) == n))
-	if !inside || len(end) > MaxKey+MaxPrefix {
+	if !inside {
 		return corrupt("a range leaves its tree")
+	}
+	if len(end)-n > MaxKey {
+		return corrupt("a range that ends at a key of %d bytes, at most %d", len(end)-n, MaxKey)
 	}
 	if bytes.Compare(from, end) >= 0 {
 		return corrupt("an empty range")

@@ -3,7 +3,6 @@ package batch
 import (
 	"encoding/binary"
 	"hash/crc32"
-	"strconv"
 	"sync"
 
 	"github.com/zeebo/blake3"
@@ -109,8 +108,6 @@ func DecodeRef(p []byte) (r Ref, err error) {
 	}
 	return r, nil
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }
 
 // SumMore continues a CRC-32C over p.
 func SumMore(sum uint32, p []byte) uint32 { return crc32.Update(sum, castagnoli, p) }

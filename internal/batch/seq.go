@@ -10,15 +10,16 @@
 //	2       16    writer
 //	18      8     counter
 //	26      var   number of ops
-//	        …     ops: first delete-ranges, ascending and disjoint, then puts and
-//	              deletes, strictly ascending by key
+//	        …     ops: first delete-ranges, ascending, disjoint, not touching; then
+//	              puts and deletes, strictly ascending by key; no delete inside a
+//	              range
 //
 //	put           1 | key length | key | value length | value
 //	delete        2 | key length | key
 //	delete-range  3 | key length | key | end length | end
 //
 // A key is (space, tenant, bytes) in the order-preserving form of [AppendKey].
-// The same changes have one spelling: [Decode] refuses every other.
+// The same ops have one spelling: [Decode] refuses every other.
 //
 // Embedders do not need this package.
 package batch

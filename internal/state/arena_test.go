@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/vlogdb/vlog/internal/batch"
@@ -36,6 +37,33 @@ func TestOverwrites(t *testing.T) {
 	if limit := 2*p.alive + 64<<10; most > limit {
 		t.Errorf("the arena grew to %d bytes for %d alive", most, p.alive)
 	}
+	if n := p.Stats().Chunks; len(p.chunks) > 2*n+pageSlots {
+		t.Errorf("%d slots for %d chunks", len(p.chunks), n)
+	}
+}
+
+// TestTablesAreOwn: what edits that began with one picture add to its tables does
+// not meet, also where a table has room behind it.
+func TestTablesAreOwn(t *testing.T) {
+	e, seq := NewEdit(Empty()), 0
+	alone := make([]byte, chunkMin/3)
+	for len(e.now.chunks) < 3*pageSlots-1 { // the picture adds a tail
+		seq++
+		put(e, seq, kvKey("%d", seq), alone)
+	}
+	base := e.Picture()
+	if len(base.chunks) != 3*pageSlots || cap(base.live) == len(base.live) {
+		t.Fatal("the table of pages has no room")
+	}
+	a, b := base.arena, base.arena
+	for _, a := range []*arena{&a, &b} {
+		a.thaw()
+		a.add(&chunk{data: make([]byte, 1)})
+	}
+	if last := len(base.live); a.live[last] == b.live[last] || a.chunks[3*pageSlots] == b.chunks[3*pageSlots] {
+		t.Error("two edits share a page or a chunk")
+	}
+	mustBeSound(t, base)
 }
 
 // TestLargeValues: a large value has a chunk of its own, exactly as large, which
@@ -60,6 +88,41 @@ func TestLargeValues(t *testing.T) {
 	}
 }
 
+// TestChunks: chunks grow with the arena, up to a limit; a large entry is alone also
+// where the tail has room; what chunks leave unused is little, and never shared.
+func TestChunks(t *testing.T) {
+	e := NewEdit(Empty())
+	r := rand.New(rand.NewPCG(1, 1))
+	put(e, 1, kvKey("first"), nil)
+	if n := e.now.bytes; n != chunkMin {
+		t.Errorf("a small arena has %d bytes", n)
+	}
+	for i := 2; e.now.bytes < 300*chunkMax; i++ {
+		size := 1 << r.IntN(20)
+		put(e, i, kvKey("%d", i), make([]byte, size+r.IntN(size)))
+	}
+	p := e.Picture()
+	mustBeSound(t, p)
+	unused, alone, most := 0, 0, 0
+	for slot, c := range p.chunks {
+		if sizeAt(c.data) == len(c.data) {
+			alone++
+			continue
+		}
+		for at := 0; at < c.used; at += sizeAt(c.data[at:]) {
+			if n := sizeAt(c.data[at:]); n > chunkMax/4 {
+				t.Fatalf("slot %d: an entry of %d bytes is not alone", slot, n)
+			}
+		}
+		if slot != p.tail {
+			unused, most = unused+len(c.data)-c.used, max(most, len(c.data))
+		}
+	}
+	if unused > p.bytes/16 || most != chunkMax || alone < 100 {
+		t.Errorf("%d of %d bytes unused, the largest chunk has %d, %d entries are alone", unused, p.bytes, most, alone)
+	}
+}
+
 // TestDropTenant: when all of a tenant goes, so does its memory, and others stay.
 func TestDropTenant(t *testing.T) {
 	e := NewEdit(Empty())
@@ -71,6 +134,7 @@ func TestDropTenant(t *testing.T) {
 	e.Apply(&batch.Batch{Counter: 1, Ops: ops}, Position{Seq: 1})
 	put(e, 2, kvKey("mine"), []byte("kept"))
 	before := e.Picture()
+	mine, i, _ := before.find(kvKey("mine"))
 	from, to := batch.AppendPrefix(nil, batch.KV, "big"), batch.AppendTreeEnd(nil, batch.KV, "big")
 	if n := before.Count(from, to); n != 50_000 {
 		t.Fatalf("the tenant has %d keys", n)
@@ -85,6 +149,9 @@ func TestDropTenant(t *testing.T) {
 	}
 	if e, ok := p.Get(kvKey("mine")); !ok || string(e.Value) != "kept" {
 		t.Error("another tenant lost its key")
+	}
+	if l, j, _ := p.find(kvKey("mine")); l.slots[j].ref != mine.slots[i].ref {
+		t.Error("what lay in the tail was moved")
 	}
 	if before.Count(from, to) != 50_000 {
 		t.Error("the old picture lost its tenant")

@@ -49,8 +49,8 @@ func (c *check) key(key []byte) error {
 		}
 		c.prefix = batch.PrefixLen(key)
 	}
-	if len(key) > batch.MaxKey+batch.MaxPrefix {
-		return corrupt("a key of %d bytes, at most %d", len(key), batch.MaxKey+batch.MaxPrefix)
+	if own := len(key) - c.prefix; own > batch.MaxKey {
+		return corrupt("a key of %d bytes, at most %d", own, batch.MaxKey)
 	}
 	c.last = key
 	return nil

@@ -23,8 +23,7 @@ type stop struct {
 	i int
 }
 
-// newCursor returns a cursor before the first key not below from. There must be
-// one.
+// newCursor returns a cursor before the first key not below from.
 func newCursor(p *Picture, from []byte) *cursor {
 	c := &cursor{in: p, top: subtree{kid: p.root}, height: p.height, n: p.keys}
 	if from == nil {
@@ -35,7 +34,6 @@ func newCursor(p *Picture, from []byte) *cursor {
 		c.stand()
 	}
 	c.pos, _ = span{from: from}.slots(c.top.leaf, &p.arena)
-	c.skip(0)
 	return c
 }
 

@@ -13,11 +13,20 @@ func (e *Edit) cut(s span) {
 		e.empty()
 		return
 	}
-	e.lower()
-	for _, edge := range [][]byte{s.from, s.to} {
-		e.finger.leaf = nil
-		e.seek(edge)
-		e.settle()
+	e.heal(s)
+}
+
+// heal joins what a cut left small on both its sides. Nodes that were joined have
+// small kids side by side, and one side may make room for the other, so it goes on
+// for as long as that makes nodes fewer.
+func (e *Edit) heal(s span) {
+	for before := 0; before != e.now.nodes(); {
+		before = e.now.nodes()
+		for _, edge := range [][]byte{s.from, s.to} {
+			e.finger.leaf = nil
+			e.seek(edge)
+			e.settle()
+		}
 	}
 }
 

@@ -36,7 +36,7 @@ func (e *Edit) Apply(b *batch.Batch, at Position) {
 	}
 	e.note(b.Writer, b.Counter)
 	e.sweep()
-	e.finger.leaf = nil // its key is the batch's
+	e.finger.lift() // its key is the batch's
 }
 
 func (e *Edit) op(op *batch.Op) {
@@ -56,7 +56,7 @@ func (e *Edit) Picture() *Picture {
 	e.flush()
 	p := e.now
 	e.now.thaw()
-	e.finger.leaf = nil
+	e.finger.lift()
 	return &p
 }
 
@@ -77,6 +77,13 @@ type finger struct {
 type step struct {
 	bough *bough
 	i     int
+}
+
+// lift forgets the way, so that neither the bytes of a batch nor nodes that nobody
+// else has stay in memory while the edit rests.
+func (f *finger) lift() {
+	clear(f.path[:cap(f.path)])
+	*f = finger{path: f.path[:0]}
 }
 
 func (f *finger) reaches(key []byte) bool {

@@ -91,6 +91,58 @@ func lookUp(t *testing.T, p *Picture, keys [][]byte) {
 	}
 }
 
+// TestShortBeforeLong: a key is put alone into a leaf before keys that go on with
+// zeros behind it, which no head can tell from its end.
+func TestShortBeforeLong(t *testing.T) {
+	for before := range 2 * leafMax {
+		e := NewEdit(Empty())
+		for i := range before {
+			put(e, 1, kvKey("A%02d", i), nil)
+		}
+		for i := range leafMax {
+			put(e, 1, append(append(kvKey("a"), make([]byte, 6)...), byte(i+1)), nil)
+		}
+		put(e, 1, kvKey("a"), nil)
+		put(e, 1, kvKey("a\x00"), nil)
+		p := e.Picture()
+		mustBeSound(t, p)
+		if _, ok := p.Get(kvKey("a")); !ok || p.Len() != before+leafMax+3 {
+			t.Fatalf("behind %d: %d keys, found %v", before, p.Len(), ok)
+		}
+	}
+}
+
+// TestCutUnderTheFinger: the way to the leaf of a change is not used where a cut
+// has changed it, whatever it took away.
+func TestCutUnderTheFinger(t *testing.T) {
+	p := inserted(rowKeys(4000), 1000)
+	for from := 1000; from < 1100; from++ {
+		for _, n := range []int{10, 100, 2500} {
+			e := NewEdit(p)
+			e.op(&batch.Op{Kind: batch.Put, Key: rowKey(from)})
+			e.op(&batch.Op{Kind: batch.DeleteRange, Key: rowKey(from), End: rowKey(from + n)})
+			e.op(&batch.Op{Kind: batch.Put, Key: rowKey(from + 1)})
+			mustBeSound(t, &e.now)
+			if e.now.Len() != p.Len()-n+1 {
+				t.Fatalf("%d rows from %d: %d keys", n, from, e.now.Len())
+			}
+		}
+	}
+}
+
+// TestImageBreaks: an image can be left before its end.
+func TestImageBreaks(t *testing.T) {
+	p, n := inserted(rowKeys(100), 100), 0
+	for range p.Image(100) {
+		if n++; n == 3 {
+			break
+		}
+	}
+	if n != 3 {
+		t.Errorf("%d blocks", n)
+	}
+}
+
 // TestEdges: what the ends of ranges mean.
 func TestEdges(t *testing.T) {
 	e := NewEdit(Empty())
@@ -137,7 +189,7 @@ func TestEdges(t *testing.T) {
 func TestWriters(t *testing.T) {
 	e := NewEdit(Empty())
 	v, w := batch.Writer{1}, batch.Writer{2}
-	for i, b := range []batch.Batch{{Writer: v, Counter: 3}, {Writer: v, Counter: 2}, {Writer: w, Counter: 9}, {Writer: v, Counter: 5}, {Writer: v, Counter: 5}} {
+	for i, b := range []batch.Batch{{Writer: v, Counter: 3}, {Writer: v, Counter: 2}, {Writer: w, Counter: 9}, {Writer: v, Counter: 5}, {Writer: v, Counter: 5}, {Writer: w, Counter: 8}} {
 		e.Apply(&b, Position{Seq: batch.Seq(i + 1)})
 		if i == 2 {
 			mustBeSound(t, e.Picture())
@@ -157,10 +209,10 @@ func TestWriters(t *testing.T) {
 	clear := &batch.Batch{Writer: v, Counter: 6, Ops: []batch.Op{{
 		Kind: batch.DeleteRange, Key: batch.AppendPrefix(nil, batch.Sys, batch.Main), End: batch.AppendTreeEnd(nil, batch.Sys, batch.Main),
 	}}}
-	e.Apply(clear, Position{Seq: 6})
+	e.Apply(clear, Position{Seq: 7})
 	p = e.Picture()
 	mustBeSound(t, p)
-	if counter, seq := p.Counter(v); counter != 6 || seq != 6 || p.Len() != 1 {
+	if counter, seq := p.Counter(v); counter != 6 || seq != 7 || p.Len() != 1 {
 		t.Errorf("after all were dropped: %d at %v, %d keys", counter, seq, p.Len())
 	}
 }

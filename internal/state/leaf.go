@@ -1,6 +1,10 @@
 package state
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/vlogdb/vlog/internal/batch"
+)
 
 // leafMax makes a leaf 512 bytes, one size class of the allocator without waste,
 // and one less than a multiple of four as rank wants it.
@@ -9,6 +13,9 @@ const (
 	leafMin  = leafMax / 4     // below, a leaf looks for a neighbour to join
 	leafJoin = leafMax * 3 / 4 // what joining may fill
 )
+
+// What a leaf skips, at most a whole key, must fit.
+const _ = uint16(batch.MaxKey + batch.MaxPrefix)
 
 // leaf holds references to entries, ascending by key. It has no pointers, so the
 // collector never looks into it. All its keys share skip bytes; what is compared
@@ -92,22 +99,16 @@ func (l *leaf) insert(pos int, s slot) {
 
 // remove takes out the slots from lo to before hi.
 func (l *leaf) remove(lo, hi int) {
-	n := lo + copy(l.slots[lo:l.n], l.slots[hi:l.n])
-	l.clear(n)
-	if n == 0 {
-		l.skip = 0 // no key is left to take the skipped bytes from
-	}
+	l.clear(lo + copy(l.slots[lo:l.n], l.slots[hi:l.n]))
 }
 
-// clear cuts the leaf to n slots.
+// clear cuts the leaf to n slots. One without any must go, or be a new one: what it
+// skips stands in its first key.
 func (l *leaf) clear(n int) {
 	for i := n; i < int(l.n); i++ {
 		l.slots[i] = slot{head: none}
 	}
 	l.n = uint16(n)
-	if n == 0 {
-		l.skip = 0
-	}
 }
 
 // joinedLeaf returns a leaf with the slots of both.

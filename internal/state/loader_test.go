@@ -35,13 +35,15 @@ func TestHostileBlocks(t *testing.T) {
 		"main spelled out":       {entryBytes("\x01main\x00a", "v", 1)},
 		"a bad tenant":           {entryBytes("\x01A\x00a", "v", 1)},
 		"a bad tenant behind":    {join(good, entryBytes("\x01.a\x00a", "v", 1))},
-		"a long key":             {entryBytes("\x01\x00"+string(make([]byte, batch.MaxKey+batch.MaxPrefix)), "v", 1)},
+		"a long key":             {entryBytes("\x01\x00"+string(make([]byte, batch.MaxKey+1)), "v", 1)},
+		"a long key of a tenant": {entryBytes("\x01ab\x00"+string(make([]byte, batch.MaxKey+1)), "v", 1)},
 		"half an entry":          {good[:len(good)-1]},
 		"half a header":          {good[:2]},
 		"half a varint":          {{0x80}},
 		"a long varint":          {join([]byte{0x83, 0x00}, good[1:])},
 		"an endless varint":      {bytes.Repeat([]byte{0xff}, 40)},
 		"key beyond the end":     {join(binary.AppendUvarint(nil, 1<<40), []byte{0, 1})},
+		"key behind the end":     {join([]byte{9, 0, 1}, []byte("\x01\x00a"))},
 		"value beyond the end":   {join([]byte{3}, binary.AppendUvarint(nil, 1<<62), []byte{1}, []byte("\x01\x00a"))},
 		"lengths that overflow":  {join(binary.AppendUvarint(nil, 1<<63), binary.AppendUvarint(nil, 1<<63), []byte{1, 1, 0})},
 		"an entry in two blocks": {good[:4], good[4:]},
@@ -63,13 +65,14 @@ func TestHostileBlocks(t *testing.T) {
 // TestLoaderIsUsed: a loader gives one picture.
 func TestLoaderIsUsed(t *testing.T) {
 	l := NewLoader(Position{Seq: 7, Time: 5})
-	for _, block := range [][]byte{nil, entryBytes("\x01\x00a", "v", 7), {}} {
+	longest := entryBytes("\x01\x00a"+string(make([]byte, batch.MaxKey-1)), "v", 7)
+	for _, block := range [][]byte{nil, entryBytes("\x01\x00a", "v", 7), longest, {}} {
 		if err := l.Add(block); err != nil {
 			t.Fatal(err)
 		}
 	}
 	p, err := l.Picture()
-	if err != nil || p.Len() != 1 || p.Seq() != 7 || p.Time() != 5 {
+	if err != nil || p.Len() != 2 || p.Seq() != 7 || p.Time() != 5 {
 		t.Errorf("%v %v", p, err)
 	}
 	mustBeSound(t, p)
@@ -80,15 +83,21 @@ func TestLoaderIsUsed(t *testing.T) {
 
 // TestLoadSizes: every number of leaves and nodes is put together rightly.
 func TestLoadSizes(t *testing.T) {
-	for _, n := range []int{0, 1, 2, leafLoad, leafLoad + 1, leafLoad * nodeLoad, leafLoad*nodeLoad + 1, 100_000} {
+	for _, n := range []int{0, 1, 2, leafLoad, leafLoad + 1, leafLoad - 1, leafLoad*nodeLoad - 1, leafLoad * nodeLoad, leafLoad*nodeLoad + 1, 100_000} {
 		p := load(t, inserted(benchKeys(n, false), 5000), 1<<14)
 		mustBeSound(t, p)
+		if leaves, twigs := parts(p.Len(), leafLoad), parts(p.leaves, nodeLoad); p.leaves != leaves || p.twigs != twigs {
+			t.Errorf("%d keys in %d leaves and %d twigs, not %d and %d", p.Len(), p.leaves, p.twigs, leaves, twigs)
+		}
 		e := NewEdit(p)
 		put(e, 1<<30, kvKey("new"), nil)
 		mustBeSound(t, e.Picture())
 		mustBeSound(t, p)
 	}
 }
+
+// parts returns how many parts of at most size make n, at least one.
+func parts(n, size int) int { return max((n+size-1)/size, 1) }
 
 // FuzzLoader feeds blocks of any bytes. What is taken must be a sound picture
 // whose image is the same bytes.

@@ -91,6 +91,9 @@ func (l *long) freeze(t *testing.T) *Picture {
 		if i >= len(keys) || string(e.Key) != keys[i] || e.Seq != l.now[keys[i]] {
 			t.Fatalf("entry %d is %x at %v", i, e.Key, e.Seq)
 		}
+		if got, ok := p.Get(e.Key); !ok || got.Seq != e.Seq {
+			t.Fatalf("Get(%x) is at %v, found %v", e.Key, got.Seq, ok)
+		}
 		i++
 	}
 	if i != len(keys) || p.Len() != i {

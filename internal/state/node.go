@@ -10,7 +10,8 @@ const (
 	nodeJoin = fanout * 3 / 4 // what joining may fill
 )
 
-// node is what stands above leaves. Counts say how many keys each kid has.
+// node is what stands above leaves. Counts say how many keys each kid has; that
+// many, 32 bits, would not fit into memory.
 type node[K comparable] struct {
 	owner  uint64
 	ix     *index

@@ -40,9 +40,8 @@ func (e *Edit) split(pos int, s slot) {
 		cut = max(pos, 1)
 	}
 	right := newLeaf(e.now.id, int(l.skip), all[cut:])
-	skip := l.skip
-	l.clear(0)
-	l.skip, l.n = skip, uint16(copy(l.slots[:], all[:cut]))
+	copy(l.slots[:cut], all[:cut])
+	l.clear(cut)
 	name := e.separator(l, right)
 	e.tighten(l, name)
 	e.tighten(right, name)

@@ -25,9 +25,9 @@ func (e *Edit) settle() {
 	}
 	f := &e.finger
 	f.leaf = nil
-	lost := e.joinLeaf(f.twig, f.i)
-	for d := len(f.path) - 1; d >= 0 && lost; d-- {
-		lost = e.join(f.path[d].bough, f.path[d].i, len(f.path)-d)
+	e.joinLeaf(f.twig, f.i)
+	for d := len(f.path) - 1; d >= 0; d-- {
+		e.join(f.path[d].bough, f.path[d].i, len(f.path)-d)
 	}
 	e.lower()
 }
@@ -38,20 +38,25 @@ func (e *Edit) empty() {
 	e.now.tree = newTree(e.now.id)
 }
 
-// joinLeaf makes leaf i of t big enough. It reports whether t lost a kid by that.
-func (e *Edit) joinLeaf(t *twig, i int) bool {
-	if t.counts[i] == 0 {
+// joinLeaf takes leaf i of t away where it is empty, and joins it with a neighbour
+// where it is small and one has room.
+func (e *Edit) joinLeaf(t *twig, i int) {
+	switch {
+	case t.counts[i] == 0:
 		t.remove(i, i+1)
 		e.lost(0, 1)
-		return true
+	case t.counts[i] < leafMin:
+		if i > 0 && e.pairLeaves(t, i-1) {
+			return
+		}
+		if i+1 < t.n {
+			e.pairLeaves(t, i)
+		}
 	}
-	if t.counts[i] >= leafMin {
-		return false
-	}
-	return i > 0 && e.pairLeaves(t, i-1) || i+1 < t.n && e.pairLeaves(t, i)
 }
 
-// pairLeaves makes one of leaves i and i+1, if one can hold both.
+// pairLeaves makes one of leaves i and i+1, if one can hold both, and reports
+// whether.
 func (e *Edit) pairLeaves(t *twig, i int) bool {
 	n := t.counts[i] + t.counts[i+1]
 	if n > leafJoin {
@@ -64,21 +69,23 @@ func (e *Edit) pairLeaves(t *twig, i int) bool {
 	return true
 }
 
-// join makes kid i of b, which has a height, big enough. It reports whether b lost
-// a kid by that.
-func (e *Edit) join(b *bough, i, height int) bool {
-	if b.counts[i] == 0 {
+// join is joinLeaf for kid i of b, which has a height.
+func (e *Edit) join(b *bough, i, height int) {
+	switch {
+	case b.counts[i] == 0:
 		b.remove(i, i+1)
 		e.lost(height, 1)
-		return true
+	case b.kids[i].size(height) < nodeMin:
+		if i > 0 && e.pair(b, i-1, height) {
+			return
+		}
+		if i+1 < b.n {
+			e.pair(b, i, height)
+		}
 	}
-	if b.kids[i].size(height) >= nodeMin {
-		return false
-	}
-	return i > 0 && e.pair(b, i-1, height) || i+1 < b.n && e.pair(b, i, height)
 }
 
-// pair makes one of kids i and i+1 of b, if one can hold both.
+// pair makes one of kids i and i+1 of b, if one can hold both, and reports whether.
 func (e *Edit) pair(b *bough, i, height int) bool {
 	left, right := &b.kids[i], b.kids[i+1]
 	if left.size(height)+right.size(height) > nodeJoin {

@@ -13,14 +13,14 @@ type Stats struct {
 // Stats returns what the picture costs, without looking at its entries.
 func (p *Picture) Stats() Stats {
 	const leafBytes, twigBytes, boughBytes, tableBytes = 512, 704 + indexBytes, 1152 + indexBytes, 48
-	nodes := p.leaves*leafBytes + p.twigs*twigBytes + p.boughs*boughBytes
+	tree := p.leaves*leafBytes + p.twigs*twigBytes + p.boughs*boughBytes
 	return Stats{
 		Keys:       p.keys,
 		LiveBytes:  p.alive,
 		ArenaBytes: p.bytes,
 		Chunks:     len(p.chunks) - p.free,
-		Nodes:      p.leaves + p.twigs + p.boughs,
-		HeapBytes:  p.bytes + nodes + len(p.chunks)*tableBytes,
+		Nodes:      p.nodes(),
+		HeapBytes:  p.bytes + tree + len(p.chunks)*tableBytes,
 	}
 }
 

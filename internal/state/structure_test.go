@@ -31,6 +31,9 @@ func sound(p *Picture) error {
 	if err := c.node(p.root, p.height, p.keys, span{}); err != nil {
 		return err
 	}
+	if p.height > 1 && p.root.bough.n < 2 {
+		return fmt.Errorf("the root has one kid")
+	}
 	if c.leaves != p.leaves || c.twigs != p.twigs || c.boughs != p.boughs {
 		return fmt.Errorf("%d leaves, %d twigs, %d boughs, said to be %d, %d, %d", c.leaves, c.twigs, c.boughs, p.leaves, p.twigs, p.boughs)
 	}

@@ -21,9 +21,9 @@ func (e *Edit) sweep() {
 
 // pick puts the broom to the chunk with the smallest live part, if one is half
 // dead and a third of all is. Waiting pays: the longer, the less is left to move.
-// Looking costs a step for each chunk, so it is not done for little.
+// Looking costs a step for each chunk, so where none is found, the debt is let off.
 func (a *arena) pick() bool {
-	if a.debt < sweepStart || a.bytes < a.alive+a.alive/2 {
+	if a.bytes < a.alive+a.alive/2 {
 		return false
 	}
 	best := -1

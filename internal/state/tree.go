@@ -19,6 +19,8 @@ func newTree(owner uint64) tree {
 	return tree{root: kid{twig: newNode(owner, kids, counts, nil)}, height: 1, leaves: 1, twigs: 1}
 }
 
+func (t *tree) nodes() int { return t.leaves + t.twigs + t.boughs }
+
 // find returns the leaf that key belongs to and where in it.
 func (p *Picture) find(key []byte) (l *leaf, pos int, found bool) {
 	k, known := &p.root, 0

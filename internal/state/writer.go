@@ -83,13 +83,12 @@ func (e *Edit) heat(entry Entry) {
 		key := a.key(hotRef)
 		l := e.seek(key)
 		pos, _ := l.find(a, key)
-		l.slots[pos].ref, a.hot = a.hot, hotless
+		l.slots[pos].ref = a.hot
 	}
 	e.put(entry)
 	l := e.seek(entry.Key)
 	pos, _ := l.find(a, entry.Key)
 	l.slots[pos].ref, a.hot = hotRef, l.slots[pos].ref
-	e.finger.leaf = nil
 }
 
 // forget makes the tree itself right about writers, before a batch that may

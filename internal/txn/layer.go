@@ -3,7 +3,6 @@ package txn
 import (
 	"bytes"
 	"slices"
-	"strings"
 
 	"github.com/tidwall/btree"
 
@@ -19,19 +18,28 @@ type change struct {
 // span is a range of keys, its end not included.
 type span struct{ from, to []byte }
 
-func (s span) has(key []byte) bool {
-	return bytes.Compare(s.from, key) <= 0 && bytes.Compare(key, s.to) < 0
-}
-
-// layer is changes on top of something below: first the ranges are deleted, then
-// the points set. The zero layer changes nothing.
+// layer is changes on top of a picture: first the ranges are deleted, then the
+// points set. No point deletes what a range deletes. The zero layer changes nothing.
 type layer struct {
 	ranges []span // ascending, disjoint, not touching
+	lent   bool   // somebody else has ranges: a change must copy them
 	points btree.Map[string, change]
 	size   int // bytes of its ops
 }
 
-func (l *layer) empty() bool { return len(l.ranges) == 0 && l.points.Len() == 0 }
+// lend returns a layer that stays as l is now.
+func (l *layer) lend() *layer {
+	l.lent = true
+	return &layer{ranges: l.ranges, lent: true, points: *l.points.Copy(), size: l.size}
+}
+
+func (l *layer) empty() bool { return l.count() == 0 }
+
+// count returns how many ops there are.
+func (l *layer) count() int { return len(l.ranges) + l.points.Len() }
+
+// bytes returns how long the batch is.
+func (l *layer) bytes() int { return batch.HeadSize(l.count()) + l.size }
 
 // get returns what the layer does to a key; found is false where it does nothing.
 func (l *layer) get(key []byte) (c change, found bool) {
@@ -42,43 +50,57 @@ func (l *layer) get(key []byte) (c change, found bool) {
 }
 
 func (l *layer) covers(key []byte) bool {
-	i, exact := slices.BinarySearchFunc(l.ranges, key, func(s span, k []byte) int { return bytes.Compare(s.from, k) })
-	return exact || (i > 0 && l.ranges[i-1].has(key))
+	i := l.behind(key)
+	return i < len(l.ranges) && bytes.Compare(l.ranges[i].from, key) <= 0
 }
 
-// apply makes an op part of the layer; it copies what it keeps.
-func (l *layer) apply(op batch.Op) {
-	switch op.Kind {
-	case batch.Put:
-		l.set(string(op.Key), change{value: append(make([]byte, 0, len(op.Value)), op.Value...)})
-	case batch.Delete:
-		l.set(string(op.Key), change{del: true})
-	case batch.DeleteRange:
-		l.cut(span{bytes.Clone(op.Key), bytes.Clone(op.End)})
+// behind returns the first range that ends behind key.
+func (l *layer) behind(key []byte) int {
+	i, found := slices.BinarySearchFunc(l.ranges, key, func(s span, k []byte) int { return bytes.Compare(s.to, k) })
+	if found {
+		i++
 	}
+	return i
 }
 
-// set changes one key. A delete inside a range that the layer deletes anyway
-// takes no op.
-func (l *layer) set(key string, c change) {
-	if c.del && len(l.ranges) > 0 && l.covers([]byte(key)) {
-		if old, was := l.points.Delete(key); was {
-			l.size -= pointSize(key, old)
-		}
+// idle says whether a put or delete needs no op: a range deletes the key anyway.
+func (l *layer) idle(op *batch.Op) bool {
+	return op.Kind == batch.Delete && len(l.ranges) > 0 && l.covers(op.Key)
+}
+
+// bytesWith returns how long the batch is with a put or delete more.
+func (l *layer) bytesWith(op *batch.Op) int {
+	ops, size := l.count(), l.size
+	if old, was := l.points.Get(string(op.Key)); was {
+		ops, size = ops-1, size-pointSize(string(op.Key), old)
+	}
+	if !l.idle(op) {
+		ops, size = ops+1, size+batch.OpSize(op)
+	}
+	return batch.HeadSize(ops) + size
+}
+
+// set makes a put or delete part of the layer; it copies what it keeps.
+func (l *layer) set(op *batch.Op) {
+	key := string(op.Key)
+	if l.idle(op) {
+		l.unset(key)
 		return
+	}
+	c := change{del: op.Kind == batch.Delete}
+	if !c.del {
+		c.value = append(make([]byte, 0, len(op.Value)), op.Value...)
 	}
 	if old, was := l.points.Set(key, c); was {
 		l.size -= pointSize(key, old)
 	}
-	l.size += pointSize(key, c)
+	l.size += batch.OpSize(op)
 }
 
-// replaced returns the bytes of the op that a put or delete takes the place of.
-func (l *layer) replaced(op batch.Op) int {
-	if old, was := l.points.Get(string(op.Key)); was && op.Kind != batch.DeleteRange {
-		return pointSize(string(op.Key), old)
+func (l *layer) unset(key string) {
+	if old, was := l.points.Delete(key); was {
+		l.size -= pointSize(key, old)
 	}
-	return 0
 }
 
 func pointSize(key string, c change) int {
@@ -93,36 +115,53 @@ func point(key string, c change) batch.Op {
 	return batch.Op{Kind: batch.Put, Key: []byte(key), Value: c.value}
 }
 
-// cut deletes a range: its points go, and it melts with the ranges it meets.
-func (l *layer) cut(s span) {
-	var gone []string
-	l.points.Ascend(string(s.from), func(key string, _ change) bool {
-		if strings.Compare(key, string(s.to)) >= 0 {
-			return false
-		}
-		gone = append(gone, key)
-		return true
-	})
-	for _, key := range gone {
-		old, _ := l.points.Delete(key)
-		l.size -= pointSize(key, old)
-	}
-	l.melt(s)
+// cut is what deleting a range does to a layer.
+type cut struct {
+	span   span     // of the one range that comes of it
+	lo, hi int      // ranges that melt into it: those it meets or touches
+	gone   []string // points inside
+	size   int      // bytes of what melts and goes
 }
 
-func (l *layer) melt(s span) {
-	kept := l.ranges[:0:0]
-	for _, r := range l.ranges {
-		if bytes.Compare(r.to, s.from) < 0 || bytes.Compare(s.to, r.from) < 0 {
-			kept = append(kept, r)
-			continue
-		}
-		l.size -= rangeSize(r)
-		s = span{least(s.from, r.from), greatest(s.to, r.to)}
+// plan returns what deleting a range would do.
+func (l *layer) plan(s span) cut {
+	c := cut{span: s, lo: l.behind(s.from)}
+	if c.lo > 0 && bytes.Equal(l.ranges[c.lo-1].to, s.from) {
+		c.lo--
 	}
-	i, _ := slices.BinarySearchFunc(kept, s.from, func(r span, k []byte) int { return bytes.Compare(r.from, k) })
-	l.ranges = slices.Insert(kept, i, s)
-	l.size += rangeSize(s)
+	for c.hi = c.lo; c.hi < len(l.ranges) && bytes.Compare(l.ranges[c.hi].from, s.to) <= 0; c.hi++ {
+		r := l.ranges[c.hi]
+		c.span = span{least(c.span.from, r.from), greatest(c.span.to, r.to)}
+		c.size += rangeSize(r)
+	}
+	l.points.Ascend(string(s.from), func(key string, old change) bool {
+		if key >= string(s.to) {
+			return false
+		}
+		c.gone = append(c.gone, key)
+		c.size += pointSize(key, old)
+		return true
+	})
+	return c
+}
+
+// bytesCut returns how long the batch is behind a cut.
+func (l *layer) bytesCut(c cut) int {
+	ops := l.count() - len(c.gone) - (c.hi - c.lo) + 1
+	return batch.HeadSize(ops) + l.size - c.size + rangeSize(c.span)
+}
+
+// cut carries a plan out; it copies what it keeps.
+func (l *layer) cut(c cut) {
+	for _, key := range c.gone {
+		l.points.Delete(key)
+	}
+	if l.lent {
+		l.ranges, l.lent = slices.Clone(l.ranges), false
+	}
+	s := span{bytes.Clone(c.span.from), bytes.Clone(c.span.to)}
+	l.ranges = slices.Replace(l.ranges, c.lo, c.hi, s)
+	l.size += rangeSize(s) - c.size
 }
 
 func rangeSize(s span) int {
@@ -145,7 +184,7 @@ func greatest(a, b []byte) []byte {
 
 // ops returns the changes in canonical order.
 func (l *layer) ops() []batch.Op {
-	ops := make([]batch.Op, 0, len(l.ranges)+l.points.Len())
+	ops := make([]batch.Op, 0, l.count())
 	for _, r := range l.ranges {
 		ops = append(ops, batch.Op{Kind: batch.DeleteRange, Key: r.from, End: r.to})
 	}

@@ -25,7 +25,7 @@ func (t *Tx) scan(s span, down bool) iter.Seq[state.Entry] {
 	return func(yield func(state.Entry) bool) {
 		seen := &tracker{reads: t.reads, span: s, down: down}
 		defer seen.done()
-		for e := range t.stack(s, down) {
+		for e := range t.changed(s, down) {
 			seen.at = e.Key
 			if !yield(e) {
 				return
@@ -57,40 +57,35 @@ func (w *tracker) done() {
 	}
 }
 
-// stack merges the base with every layer that changes something.
-func (t *Tx) stack(s span, down bool) iter.Seq[state.Entry] {
+// changed returns the base with the changes so far.
+func (t *Tx) changed(s span, down bool) iter.Seq[state.Entry] {
 	seq := t.base.Ascend(s.from, s.to)
 	if down {
 		seq = t.base.Descend(s.from, s.to)
 	}
-	for _, l := range t.layers {
-		if !l.empty() {
-			m := merge{below: seq, ranges: l.ranges, points: l.points.Copy(), span: s, down: down}
-			seq = m.run
-		}
+	if t.now.empty() {
+		return seq
 	}
-	return seq
+	return merge{below: seq, layer: t.now.lend(), span: s, down: down}.run
 }
 
-// merge is one layer over what is below it. It keeps its own version of the
-// points, so that the loop may change the layer.
+// merge is a layer over what is below it. It has the layer as it was when the loop
+// began, so that the loop may change the transaction.
 type merge struct {
-	below  iter.Seq[state.Entry]
-	ranges []span
-	points *btree.Map[string, change]
-	span   span
-	down   bool
+	below iter.Seq[state.Entry]
+	layer *layer
+	span  span
+	down  bool
 }
 
 // run pushes what is below through and slips the points in where they belong.
 func (m merge) run(yield func(state.Entry) bool) {
 	c := m.cursor()
-	frozen := layer{ranges: m.ranges}
 	for e := range m.below {
 		if !c.before(e.Key, yield) {
 			return
 		}
-		if c.skips(e.Key) || frozen.covers(e.Key) {
+		if c.skips(e.Key) || m.layer.covers(e.Key) {
 			continue
 		}
 		if !yield(e) {
@@ -108,7 +103,7 @@ type cursor struct {
 }
 
 func (m merge) cursor() *cursor {
-	c := &cursor{m: m, it: m.points.Iter()}
+	c := &cursor{m: m, it: m.layer.points.Iter()}
 	switch {
 	case !m.down:
 		c.ok = c.it.Seek(string(m.span.from))
