@@ -154,8 +154,9 @@ func (tx *Tx) Base() uint64 { return uint64(tx.core.base.Picture.Seq()) }
 // Seq returns the number that the commit got; 0 before, and where nothing changed.
 func (tx *Tx) Seq() uint64 { return uint64(tx.core.seq) }
 
-// Put sets a key to a value; both are copied. ErrTooLarge for a key above 32 KiB
-// or where the transaction grows above Options.MaxBatch.
+// Put sets a key to a value; both are copied. ErrTooLarge for a key above 32 KiB,
+// or where the batch would be above Options.MaxBatch, views included; exactly
+// MaxBatch fits, and nothing changes where it is refused.
 func (tx *Tx) Put(key, value []byte) error {
 	if err := tx.core.writing("put"); err != nil {
 		return err
@@ -163,7 +164,7 @@ func (tx *Tx) Put(key, value []byte) error {
 	return tx.core.tx.Put(tx.scope.full(key), value)
 }
 
-// Delete removes a key, whether it is there or not.
+// Delete removes a key, whether it is there or not. ErrTooLarge as for Put.
 func (tx *Tx) Delete(key []byte) error {
 	if err := tx.core.writing("delete"); err != nil {
 		return err
@@ -172,6 +173,7 @@ func (tx *Tx) Delete(key []byte) error {
 }
 
 // DeleteRange removes every key of a range, as one change however many there are.
+// ErrTooLarge as for Put; the ends of the range are keys too.
 func (tx *Tx) DeleteRange(r Range) error {
 	if err := tx.core.writing("delete range"); err != nil {
 		return err

@@ -31,7 +31,7 @@ func (d *dbTest) limits() {
 	}) - 1
 	d.check(tx.Put([]byte("k"), value[:most]))
 	d.check(tx.Commit())
-	if bytesMax > batchMax || bytesMax < batchMax-32 {
+	if bytesMax != batchMax {
 		d.Errorf("the largest batch that was taken has %d bytes, the limit is %d", bytesMax, batchMax)
 	}
 	seq := db.Stats().Seq
