@@ -28,6 +28,7 @@ var rooms = map[string]room{
 	"internal/fault":      {-1, ""},
 	"internal/vfs":        {0, "internal/fault"},
 	"internal/batch":      {0, "internal/fault"},
+	"internal/ptvp35":     {1, "internal/fault internal/vfs"}, // the files of another system
 	"wal":                 {1, "internal/fault internal/vfs internal/batch"},
 	"internal/state":      {2, "internal/fault internal/batch"},
 	"internal/txn":        {3, "internal/fault internal/batch internal/state"},
@@ -36,7 +37,7 @@ var rooms = map[string]room{
 	"recovery":            {5, "internal/fault internal/vfs internal/batch wal internal/state internal/checkpoint"},
 	"engine":              {6, "internal/fault internal/vfs internal/batch wal internal/state internal/txn internal/checkpoint internal/committer recovery"},
 	"vlogtest":            {7, "internal/fault internal/vfs internal/batch wal engine"},
-	"cmd/vlog":            {8, "engine examples/cities"},
+	"cmd/vlog":            {8, "engine internal/ptvp35 examples/cities"},
 	"fuzz":                {8, ""},
 	"examples/cities":     {7, ""}, // data: what the demonstrations write
 	"examples/embed":      {8, "engine"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
 	"os/exec"
@@ -29,7 +30,7 @@ func TestScripts(t *testing.T) {
 			e.Values[holding{}] = new(*engine.DB)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"hold": hold, "release": release, "flip": flip, "code": code, "interrupted": interrupted, "deaf": deaf},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"hold": hold, "release": release, "flip": flip, "code": code, "interrupted": interrupted, "deaf": deaf, "truncated": truncated},
 	})
 }
 
@@ -43,6 +44,15 @@ func hold(ts *testscript.TestScript, _ bool, args []string) {
 // release closes what hold opened.
 func release(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check((*ts.Value(holding{}).(**engine.DB)).Close())
+}
+
+// truncated writes a truncate file of ptvp35: truncated FILE CHARACTERS.
+func truncated(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.ParseUint(args[1], 10, 64)
+	ts.Check(err)
+	b := make([]byte, 16)
+	binary.LittleEndian.PutUint64(b, n)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
 }
 
 // flip turns a bit over: flip FILE OFFSET.

@@ -1,0 +1,232 @@
+package ptvp35
+
+import (
+	"encoding/binary"
+	"errors"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/vlogdb/vlog/internal/fault"
+	"github.com/vlogdb/vlog/internal/vfs"
+)
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// files are a store of that system: what stands behind x.db → content.
+type files map[string]string
+
+func (f files) disk(t testing.TB) *vfs.Mem {
+	t.Helper()
+	m := vfs.NewMem(vfs.MemOptions{})
+	for suffix, data := range f {
+		file, err := m.Open("x.db"+suffix, vfs.CreateNew)
+		check(t, err)
+		_, err = file.WriteAt([]byte(data), 0)
+		check(t, errors.Join(err, file.Close()))
+	}
+	return m
+}
+
+// count is a truncate file.
+func count(chars uint64) string {
+	return string(binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, chars), 0))
+}
+
+// load reads a store into a map; nothing may be changed by that.
+func load(t testing.TB, f files) (got map[string]string, plan Plan, broken int, err error) {
+	t.Helper()
+	m := f.disk(t)
+	before := m.Ops()
+	s, err := OpenFS(m.Reopen(), "x.db")
+	if err != nil {
+		return nil, plan, 0, err
+	}
+	got = map[string]string{}
+	for r, err := range s.Records() {
+		switch {
+		case err == nil:
+			got[string(r.Key)] = string(r.Value)
+		case !Broken(err):
+			t.Fatal(err)
+		default:
+			broken++
+		}
+	}
+	check(t, s.Close())
+	if m.Ops() != before {
+		t.Errorf("reading changed something")
+	}
+	return got, s.Plan(), broken, nil
+}
+
+const (
+	one   = `{"key": ["tuple", "example"], "value": {"dict": "example"}}` + "\n"
+	two   = `{"key": 123, "value": null}` + "\n"
+	three = `{"key": "123", "value": "text"}` + "\n"
+	torn  = `{"key": "later", "val`
+)
+
+// TestStates goes through what that system may leave, and what it has on opening.
+func TestStates(t *testing.T) {
+	tuple, number, text := `["tuple","example"]`, `123`, `"123"`
+	all := map[string]string{tuple: `{"dict":"example"}`, number: "null", text: `"text"`}
+	first := map[string]string{tuple: `{"dict":"example"}`, number: "null"}
+	ascii := uint64(len(one + two))
+	umlaut := `{"key": "ä😀", "value": 1}` + "\n"
+	for name, c := range map[string]struct {
+		f       files
+		want    map[string]string
+		broken  int
+		ignored string
+		dropped int64
+	}{
+		"clean":                        {files{"": one + two + three}, all, 0, "", 0},
+		"with an error file":           {files{"": one + two + three, ".error": "junk"}, all, 0, "", 0},
+		"later wins":                   {files{"": three + `{"key":"123","value":1}` + "\n" + three + one + two}, all, 0, "", 0},
+		"empty":                        {files{"": ""}, map[string]string{}, 0, "", 0},
+		"no last line end":             {files{"": one + two + strings.TrimSuffix(three, "\n")}, all, 0, "", 0},
+		"torn, flag":                   {files{"": one + two + torn, ".truncate": count(ascii), ".truncate_flag": ""}, first, 0, "", int64(len(torn))},
+		"whole but not durable, flag":  {files{"": one + two + three, ".truncate": count(ascii), ".truncate_flag": ""}, first, 0, "", int64(len(three))},
+		"flag, nothing written yet":    {files{"": one + two, ".truncate": count(ascii), ".truncate_flag": ""}, first, 0, "", 0},
+		"flag, cut to nothing":         {files{"": one + two, ".truncate": count(0), ".truncate_flag": ""}, map[string]string{}, 0, "", int64(ascii)},
+		"torn, no flag":                {files{"": one + two + torn, ".truncate": count(ascii)}, first, 1, "x.db.truncate", 0},
+		"rebuild begun":                {files{"": one + two + three, ".backup": one[:9]}, all, 0, "x.db.backup", 0},
+		"rebuild interrupted":          {files{"": one[:9], ".backup": one + two + three, ".recover": ""}, all, 0, "", 0},
+		"rebuild interrupted, no main": {files{".backup": one + two + three, ".recover": ""}, all, 0, "", 0},
+		"both flags":                   {files{"": one[:9], ".backup": one + two + three, ".recover": "", ".truncate": count(ascii), ".truncate_flag": ""}, all, 0, "x.db.truncate x.db.truncate_flag", 0},
+		"text of more bytes":           {files{"": umlaut + torn, ".truncate": count(uint64(len([]rune(umlaut)))), ".truncate_flag": ""}, map[string]string{`"ä😀"`: "1"}, 0, "", int64(len(torn))},
+		"broken lines":                 {files{"": one + "junk\n\n" + `{"key":1}` + "\n" + `{"value":1}` + "\n[1]\n" + "{\"key\":\"\xff\",\"value\":1}\n" + two + three}, all, 6, "", 0},
+	} {
+		got, plan, broken, err := load(t, c.f)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if !maps.Equal(got, c.want) || broken != c.broken || strings.Join(plan.Ignored, " ") != c.ignored || plan.Dropped != c.dropped {
+			t.Errorf("%s: %v, %d broken, %+v", name, got, broken, plan)
+		}
+		if plan.NonASCII != (name == "text of more bytes") || plan.Restored != (c.f[".backup"] != "" && plan.File == "x.db.backup") {
+			t.Errorf("%s: %+v", name, plan)
+		}
+	}
+}
+
+// TestRefused: what cannot be right is an error of its own.
+func TestRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		f    files
+		kind *fault.Kind
+	}{
+		"nothing":                {files{}, fault.ErrNotFound},
+		"flag without a backup":  {files{"": one, ".recover": ""}, fault.ErrCorrupt},
+		"flag without a count":   {files{"": one, ".truncate_flag": ""}, fault.ErrNotFound},
+		"short count":            {files{"": one, ".truncate": count(3)[:15], ".truncate_flag": ""}, fault.ErrCorrupt},
+		"long count":             {files{"": one, ".truncate": count(3) + "x", ".truncate_flag": ""}, fault.ErrCorrupt},
+		"huge count":             {files{"": one, ".truncate": strings.Repeat("\xff", 16), ".truncate_flag": ""}, fault.ErrCorrupt},
+		"more than there is":     {files{"": one, ".truncate": count(uint64(len(one)) + 1), ".truncate_flag": ""}, fault.ErrCorrupt},
+		"negative when taken so": {files{"": one, ".truncate": count(1 << 63), ".truncate_flag": ""}, fault.ErrCorrupt},
+	} {
+		if _, _, _, err := load(t, c.f); !errors.Is(err, c.kind) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestSameKeys: what that system takes for one key is one here, under its first
+// spelling, and nothing else is.
+func TestSameKeys(t *testing.T) {
+	for _, same := range [][]string{
+		{`1`, `1.0`, `true`, `1e0`, `10e-1`}, {`0`, `-0`, `-0.0`, `false`}, {`[1, 2]`, `[1,2.0]`, `[true,2]`}, {`{"a":1,"b":2}`, `{"b":2.0,"a":true}`},
+		{`"é"`, `"\u00e9"`}, {`9007199254740993`}, {`9007199254740992`, `9007199254740992.0`}, {`1e400`, `1e500`}, {`null`}, {`"1"`}, {`""`}, {`[]`}, {`{}`}, {`[[]]`}, {`0.1`, `1e-1`}, {`"true"`},
+	} {
+		lines := ""
+		for _, key := range same {
+			lines += `{"key":` + key + `,"value":` + `"` + strings.ReplaceAll(strings.ReplaceAll(key, `\`, `\\`), `"`, `\"`) + `"}` + "\n"
+		}
+		got, _, broken, err := load(t, files{"": lines + `{"key":"other","value":0}` + "\n"})
+		check(t, err)
+		first := strings.ReplaceAll(same[0], " ", "")
+		if _, ok := got[first]; broken != 0 || len(got) != 2 || !ok {
+			t.Errorf("%v: %v, %d broken", same, got, broken)
+		}
+	}
+	var b strings.Builder
+	keys := []string{`1`, `"1"`, `[1]`, `{"1":1}`, `null`, `"null"`, `1.5`, `0`, `""`, `[]`, `{}`, `[[1]]`, `-1`, `[1,1]`, `["1"]`, `9007199254740993`, `9007199254740992`}
+	for _, key := range keys {
+		b.WriteString(`{"value":0,"key":` + key + "}\n")
+	}
+	if got, _, _, err := load(t, files{"": b.String()}); err != nil || len(got) != len(keys) {
+		t.Errorf("%d keys of %d: %v", len(got), len(keys), err)
+	}
+}
+
+// TestReadFails: a disk that cannot be read is no broken line and no end.
+func TestReadFails(t *testing.T) {
+	m := files{"": strings.Repeat(one, 30000), ".truncate": count(uint64(30000 * len(one))), ".truncate_flag": ""}.disk(t)
+	failed := 0
+	for n := 1; ; n++ {
+		fsys := vfs.NewFail(m.Reopen(), vfs.When(vfs.OnKind(vfs.OpRead), vfs.Nth(n, fault.ErrIO)))
+		s, err := OpenFS(fsys, "x.db")
+		if err == nil {
+			_, err = s.Check()
+			check(t, s.Close())
+		}
+		if fsys.Injected() == 0 {
+			check(t, err)
+			break
+		}
+		if failed++; !errors.Is(err, fault.ErrIO) || Broken(err) {
+			t.Fatalf("read %d: %v", n, err)
+		}
+	}
+	if failed < 4 {
+		t.Errorf("only %d reads", failed)
+	}
+}
+
+// TestLongLine: a line without an end is not read into memory.
+func TestLongLine(t *testing.T) {
+	m := files{"": two}.disk(t)
+	f, err := m.Open("x.db", vfs.ReadWrite)
+	check(t, err)
+	check(t, f.Truncate(maxLine+1<<20))
+	check(t, f.Close())
+	s, err := OpenFS(m, "x.db")
+	check(t, err)
+	if n, err := s.Check(); n != 1 || !errors.Is(err, fault.ErrCorrupt) {
+		t.Errorf("%d records, then %v", n, err)
+	}
+	check(t, s.Close())
+}
+
+func FuzzRecords(f *testing.F) {
+	f.Add([]byte(one+two+three), uint64(10), true)
+	f.Add([]byte("{\"key\":\"ä\",\"value\":{\"a\":[1,2]}}\n{}\n\xff\n"), uint64(3), false)
+	f.Fuzz(func(t *testing.T, data []byte, chars uint64, cut bool) {
+		fs := files{"": string(data)}
+		if cut {
+			fs[".truncate"], fs[".truncate_flag"] = count(chars), ""
+		}
+		s, err := OpenFS(fs.disk(t), "x.db")
+		if err != nil {
+			return
+		}
+		n := int64(0)
+		for r, err := range s.Records() {
+			if err != nil && !Broken(err) {
+				t.Fatal(err)
+			}
+			n += int64(len(r.Key) + len(r.Value))
+		}
+		if n > s.Plan().Valid || s.Plan().Valid+s.Plan().Dropped != int64(len(data)) {
+			t.Fatalf("%d bytes of records in %+v of %d", n, s.Plan(), len(data))
+		}
+	})
+}
+
