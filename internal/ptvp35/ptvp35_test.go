@@ -229,4 +229,3 @@ func FuzzRecords(f *testing.F) {
 		}
 	})
 }
-
