@@ -104,14 +104,20 @@ func record(t testing.TB, b *batch.Batch) batch.Record {
 // append adds a batch of one put and does not sync.
 func (a *author) append(key, value string) {
 	a.t.Helper()
-	b := batch.Batch{Counter: uint64(a.last) + 1, Ops: []batch.Op{putOp(key, value)}}
+	a.commit(putOp(key, value))
+	a.keep[key] = value
+}
+
+// commit adds a batch of some ops and does not sync.
+func (a *author) commit(ops ...batch.Op) {
+	a.t.Helper()
+	b := batch.Batch{Counter: uint64(a.last) + 1, Ops: ops}
 	r := record(a.t, &b)
 	pos := a.edit.Picture().Position()
 	last, err := a.s.Log.Append(a.t.Context(), a.last, []batch.Record{r})
 	check(a.t, err)
 	a.last = last
 	a.edit.Apply(&b, state.Position{Seq: last, Time: r.Time, Chain: pos.Chain.Next(r.Hash)})
-	a.keep[key] = value
 }
 
 func (a *author) put(key, value string) {
