@@ -267,6 +267,35 @@ func noSpaceAt(t *testing.T, name string, grow int64, inj vfs.Injector) bool {
 	return hit != ""
 }
 
+// TestNoSpaceAtSync: where ending a segment meets a failed sync, the log stops, also
+// for those who delete and would find room in that segment, and also where the
+// failure was a full disk.
+func TestNoSpaceAtSync(t *testing.T) {
+	for n, stops := range []bool{false, true, true} { // the next file's header; what was written; the seal
+		m := mem()
+		armed := false
+		fail := vfs.NewFail(m, vfs.When(func(op vfs.Op) bool { return armed && op.Kind == vfs.OpSync }, vfs.Nth(n+1, fault.ErrNoSpace)))
+		opts := tiny()
+		opts.SegmentSize, opts.Grow, opts.Reserve = 16<<10, 1<<20, 2<<10
+		r := newRig(t, fail, opts)
+		check(t, r.add(strings.Repeat("x", 16000))) // more than a segment, and room for deletes behind it
+		armed = true
+		frees := record("frees")
+		frees.Frees = true
+		_, err := r.Append(t.Context(), 1, []Record{frees})
+		if !stops {
+			check(t, err)
+			check(t, r.Close())
+			continue
+		}
+		wantKind(t, err, fault.ErrAmbiguous)
+		wantKind(t, r.Sync(t.Context()), fault.ErrPoisoned)
+		if payloads, _ := onDisk(t, m); len(payloads) != 1 {
+			t.Errorf("sync %d: written behind it: %v", n+1, payloads[1:])
+		}
+	}
+}
+
 // TestNotTakenBack: where a half-written group cannot be taken back durably, the
 // log stops and nobody is told that nothing was written.
 func TestNotTakenBack(t *testing.T) {
