@@ -179,7 +179,7 @@ func (l *Local) room(size int64, frees bool) error {
 	}
 	err := l.next()
 	_, clean := errors.AsType[*NotWritten](err) // after a failed sync nothing is written any more
-	if frees && clean && errors.Is(err, fault.ErrNoSpace) && a.off+size+sealSize <= a.size {
+	if frees && clean && errors.Is(err, fault.ErrNoSpace) && l.active != nil && a.off+size+sealSize <= a.size {
 		return nil // no room for another file, but in this one
 	}
 	return err

@@ -267,32 +267,54 @@ func noSpaceAt(t *testing.T, name string, grow int64, inj vfs.Injector) bool {
 	return hit != ""
 }
 
-// TestNoSpaceAtSync: where ending a segment meets a failed sync, the log stops, also
-// for those who delete and would find room in that segment, and also where the
-// failure was a full disk.
-func TestNoSpaceAtSync(t *testing.T) {
-	for n, stops := range []bool{false, true, true} { // the next file's header; what was written; the seal
-		m := mem()
-		armed := false
-		fail := vfs.NewFail(m, vfs.When(func(op vfs.Op) bool { return armed && op.Kind == vfs.OpSync }, vfs.Nth(n+1, fault.ErrNoSpace)))
-		opts := tiny()
-		opts.SegmentSize, opts.Grow, opts.Reserve = 16<<10, 1<<20, 2<<10
-		r := newRig(t, fail, opts)
-		check(t, r.add(strings.Repeat("x", 16000))) // more than a segment, and room for deletes behind it
-		armed = true
-		frees := record("frees")
-		frees.Frees = true
-		_, err := r.Append(t.Context(), 1, []Record{frees})
-		if !stops {
-			check(t, err)
-			check(t, r.Close())
-			continue
-		}
-		wantKind(t, err, fault.ErrAmbiguous)
-		wantKind(t, r.Sync(t.Context()), fault.ErrPoisoned)
-		if payloads, _ := onDisk(t, m); len(payloads) != 1 {
-			t.Errorf("sync %d: written behind it: %v", n+1, payloads[1:])
-		}
+// TestNoSpaceWhereFull: those who delete go into the segment at hand where there is
+// no room for the next file. Not so where that segment is sealed already, nor where
+// ending it met a failed sync: then the log stops, a full disk or not.
+func TestNoSpaceWhereFull(t *testing.T) {
+	for _, c := range []struct {
+		at   string // what finds no space
+		kind vfs.OpKind
+		n    int
+		want *fault.Kind
+	}{
+		{"the next file", vfs.OpCreate, 1, nil},
+		{"its header", vfs.OpSync, 1, nil},
+		{"what was written", vfs.OpSync, 2, fault.ErrAmbiguous},
+		{"log/durable", vfs.OpWrite, 2, nil},
+		{"the seal", vfs.OpWrite, 3, fault.ErrNoSpace},
+		{"the sync of the seal", vfs.OpSync, 3, fault.ErrAmbiguous},
+		{"the new name", vfs.OpRename, 1, fault.ErrNoSpace},
+		{"its directory", vfs.OpSyncDir, 1, fault.ErrAmbiguous},
+	} {
+		t.Run(c.at, func(t *testing.T) {
+			m := mem()
+			armed := false
+			fail := vfs.NewFail(m, vfs.When(func(op vfs.Op) bool { return armed && op.Kind == c.kind }, vfs.Nth(c.n, fault.ErrNoSpace)))
+			opts := tiny()
+			opts.SegmentSize, opts.Grow, opts.Reserve = 16<<10, 1<<20, 2<<10
+			r := newRig(t, fail, opts)
+			check(t, r.add(strings.Repeat("x", 16000))) // more than a segment, and room for deletes behind it
+			armed = true
+			frees := record("frees")
+			frees.Frees = true
+			_, err := r.Append(t.Context(), 1, []Record{frees})
+			if fail.Injected() != 1 {
+				t.Fatal("nothing failed")
+			}
+			if c.want == nil {
+				check(t, err)
+			} else {
+				wantKind(t, err, c.want)
+			}
+			if c.want == fault.ErrAmbiguous {
+				wantKind(t, r.Sync(t.Context()), fault.ErrPoisoned)
+			} else {
+				check(t, r.Close())
+			}
+			if payloads, _ := onDisk(t, m); len(payloads) > 1 != (c.want == nil) {
+				t.Errorf("%d batches in the log", len(payloads))
+			}
+		})
 	}
 }
 
