@@ -187,7 +187,18 @@ func slurp(t testing.TB, fsys vfs.FS, name string) string {
 // disk returns a fresh disk with the files on it.
 func (f files) disk(t testing.TB) *vfs.Mem {
 	t.Helper()
-	m := vfs.NewMem(vfs.MemOptions{})
+	return f.on(t, vfs.NewMem(vfs.MemOptions{}))
+}
+
+// tracked returns a fresh disk that can crash, with the files on it, durable.
+func (f files) tracked(t testing.TB) *vfs.Mem {
+	t.Helper()
+	return f.on(t, vfs.NewMem(vfs.MemOptions{Track: true})).Crash(vfs.Kept, 1)
+}
+
+// on puts the files on a disk.
+func (f files) on(t testing.TB, m *vfs.Mem) *vfs.Mem {
+	t.Helper()
 	for _, path := range slices.Sorted(maps.Keys(f)) {
 		if dir, ok := strings.CutSuffix(path, "/"); ok {
 			check(t, m.Mkdir(dir))
