@@ -193,7 +193,8 @@ func (l *Local) next() error {
 		return err
 	}
 	if err := l.finish(); err != nil {
-		return errors.Join(err, l.putBack(a))
+		l.keepSpare(a.spare)
+		return errors.Join(err, a.f.Close())
 	}
 	return l.enter(a)
 }

@@ -30,10 +30,12 @@ func (l *Local) pickSpare() (s spare, err error) {
 		return l.newSpare()
 	}
 	if err != nil {
+		l.keepSpare(s.name)
 		return s, err
 	}
 	st, err := s.f.Stat()
 	if err != nil {
+		l.keepSpare(s.name)
 		return s, errors.Join(err, s.f.Close())
 	}
 	s.size = st.Size
@@ -51,12 +53,12 @@ func (l *Local) takeSpare() (name string) {
 	return name
 }
 
-// putBack keeps a file that was ready and is not needed after all.
-func (l *Local) putBack(a *active) error {
+// keepSpare puts a name back on the list: too many open files, or a segment that could
+// not be ended after all, do not spoil the file.
+func (l *Local) keepSpare(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.spares = append(l.spares, a.spare)
-	return a.f.Close()
+	l.spares = append(l.spares, name)
 }
 
 // spareTries bounds how many names are tried for a new file: whatever stands under
