@@ -310,12 +310,57 @@ func TestNoSpaceWhereFull(t *testing.T) {
 				wantKind(t, r.Sync(t.Context()), fault.ErrPoisoned)
 			} else {
 				check(t, r.Close())
+				if left := names(t, m); strings.HasPrefix(left[len(left)-1], "spare") {
+					t.Errorf("%s is left", left[len(left)-1])
+				}
 			}
 			if payloads, _ := onDisk(t, m); len(payloads) > 1 != (c.want == nil) {
 				t.Errorf("%d batches in the log", len(payloads))
 			}
 		})
 	}
+}
+
+// TestFirstGroupFails: a segment whose first group could not be written is no segment:
+// ending it leaves nothing.
+func TestFirstGroupFails(t *testing.T) {
+	for _, end := range []string{"close", "rotate", "go on"} {
+		armed := true
+		m := mem()
+		r := newRig(t, vfs.NewFail(m, vfs.When(func(op vfs.Op) bool {
+			return armed && op.Kind == vfs.OpWrite && op.Offset == HeaderSize
+		}, vfs.Always(fault.ErrNoSpace))), tiny())
+		wantKind(t, r.add("one"), fault.ErrNoSpace)
+		armed = false
+		equal(t, "names", names(t, m), []string{"00000000000000000001.vlog", "durable"})
+		left := []string{}
+		switch end {
+		case "rotate":
+			check(t, r.Rotate(t.Context()))
+			equal(t, "rotated", names(t, m), []string{"durable"})
+		case "go on":
+			r.put("one")
+			left = []string{"00000000000000000001.vlog"}
+		}
+		check(t, r.Close())
+		equal(t, end, names(t, m), left)
+	}
+}
+
+// TestLogDirGone: where log/ has gone nothing can be made, and the log stops.
+func TestLogDirGone(t *testing.T) {
+	m := mem()
+	r := newRig(t, m, tiny())
+	check(t, errors.Join(m.Remove(DurableName), m.Remove(Dir)))
+	wantKind(t, r.add("one"), fault.ErrAmbiguous)
+	wantKind(t, r.add("one"), fault.ErrPoisoned)
+}
+
+// TestHeaderNotSynced: a failed sync ends the log, of a header that has no name yet too.
+func TestHeaderNotSynced(t *testing.T) {
+	r := newRig(t, vfs.NewFail(mem(), vfs.When(vfs.OnKind(vfs.OpSync), vfs.Nth(1, fault.ErrIO))), tiny())
+	wantKind(t, r.add("one"), fault.ErrAmbiguous)
+	wantKind(t, r.add("one"), fault.ErrPoisoned)
 }
 
 // TestNotTakenBack: where a half-written group cannot be taken back durably, the

@@ -99,6 +99,15 @@ func TestSpareCannotBeOpened(t *testing.T) {
 	}
 }
 
+// TestSpareTaken: somebody removed the file that was made ahead; another one does.
+func TestSpareTaken(t *testing.T) {
+	r := newRig(t, mem(), sparing(1))
+	check(t, r.Prepare(t.Context(), nil))
+	check(t, r.fs.Remove(SpareName(1)))
+	r.put("one")
+	check(t, r.Close())
+}
+
 // TestRecycle: the file of a trimmed segment becomes another one, and the frames
 // that are left in it behind the new end are nothing.
 func TestRecycle(t *testing.T) {
