@@ -130,25 +130,36 @@ func (c *core) wrote(bytes int) {
 // keeper makes files ahead and writes checkpoints in the background, paced so
 // that those at work hardly notice.
 func (c *core) keeper() {
-	due := c.opts.CheckpointAfter
+	due, spareDue := c.opts.CheckpointAfter, int64(0) // bytes logged
 	for {
 		select {
 		case <-c.kick:
 		case <-c.life.Done():
 			return
 		}
-		if c.store.Log.WantsSpare() {
-			c.tell("prepare a log file", c.store.Log.Prepare(c.life, c.breathe))
+		if logged := c.logged.Load(); logged >= spareDue && c.store.Log.WantsSpare() {
+			err := c.store.Log.Prepare(c.life, c.breathe)
+			c.tell("prepare a log file", err)
+			spareDue = c.again(err, logged, 0)
 		}
 		if logged := c.logged.Load(); logged >= due {
 			_, err := c.checkpoint(c.life, c.pace())
 			c.tell("checkpoint", err)
-			due = c.opts.CheckpointAfter
-			if err != nil { // not again at every write while the disk is full
-				due = logged + max(due/8, 1)
+			due = c.again(err, logged, c.opts.CheckpointAfter)
+			if err == nil {
+				spareDue = 0 // it made room, perhaps
 			}
 		}
 	}
+}
+
+// again returns at how many bytes logged background work is due again: where it failed
+// not at every write, since it takes, while it tries, the last of a full disk.
+func (c *core) again(err error, logged, due int64) int64 {
+	if err == nil {
+		return due
+	}
+	return logged + max(c.opts.CheckpointAfter/8, 1)
 }
 
 // tell logs what failed where nobody waits for an answer. The next attempt

@@ -241,6 +241,33 @@ func TestAdmitPanics(t *testing.T) {
 	}
 }
 
+// TestFullDiskIsLeftAlone: where there is no room to make a file ahead, that is not tried
+// at every write: each try takes what is left of the disk from those who write.
+func TestFullDiskIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const room = 400 << 10
+		mem := tracked()
+		mem.SetCapacity(room)
+		tries := 0
+		mem.OnOp(func(op vfs.Op) {
+			if op.Kind == vfs.OpRemove && strings.HasPrefix(op.Name, "log/spare-") {
+				tries++
+			}
+		})
+		db := open(t, mem.Reopen(), engine.Options{SegmentSize: 1 << 20, CheckpointAfter: 80_000, CheckpointRate: -1})
+		for n, want := range []int{1, 1, 2, 2} { // again behind 10 KB
+			for range 4 {
+				put(t, db, "a", string(make([]byte, 1000)))
+				time.Sleep(time.Minute)
+			}
+			if tries != want {
+				t.Errorf("behind %d puts: tried %d times, want %d", 4*n+4, tries, want)
+			}
+		}
+		check(t, db.Close())
+	})
+}
+
 // TestBackgroundFails: what fails where nobody waits is logged, and hurts nobody.
 func TestBackgroundFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"errors"
+	"path"
 
 	"github.com/vlogdb/vlog/internal/batch"
 	"github.com/vlogdb/vlog/internal/checkpoint"
@@ -181,23 +182,16 @@ func (l *look) sweep() error {
 		if err := l.fs.Remove(f.Path); err != nil {
 			return err
 		}
-		dirty[dirOf(f.Path)] = true
+		dirty[path.Dir(f.Path)] = true
 		l.report.Removed = append(l.report.Removed, f.Path)
 	}
 	var err error
-	for _, dir := range []string{".", wal.Dir} {
+	for _, dir := range []string{".", wal.Dir, checkpoint.ErrorDir} {
 		if dirty[dir] {
 			err = errors.Join(err, l.fs.SyncDir(dir))
 		}
 	}
 	return err
-}
-
-func dirOf(path string) string {
-	if len(path) > len(wal.Dir) && path[:len(wal.Dir)+1] == wal.Dir+"/" {
-		return wal.Dir
-	}
-	return "."
 }
 
 // measure fills in what a cut would take, for a reader that changes nothing.

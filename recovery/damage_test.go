@@ -9,6 +9,7 @@ import (
 	"github.com/vlogdb/vlog/internal/checkpoint"
 	"github.com/vlogdb/vlog/internal/fault"
 	"github.com/vlogdb/vlog/internal/state"
+	"github.com/vlogdb/vlog/internal/vfs"
 	"github.com/vlogdb/vlog/wal"
 )
 
@@ -243,5 +244,25 @@ func TestBatchThatIsNone(t *testing.T) {
 		if e.At.Path != wal.SegmentName(1) || e.At.Offset == 0 || e.At.Seq != 2 {
 			t.Errorf("%s: %v", name, e)
 		}
+	}
+}
+
+// TestUnsealedInTheMiddle: a segment that lost its seal is no torn tail where a newer
+// one stands behind it, nor where it ends below the checkpoint, whatever LOCK says.
+func TestUnsealedInTheMiddle(t *testing.T) {
+	n := write(t, 1)
+	nobody := n.closed.with(LockName, "")
+	seven, nine, eleven := wal.SegmentName(7), wal.SegmentName(9), wal.SegmentName(11)
+	noSeal := func(name string) string {
+		b := n.closed[name]
+		return b[:len(b)-vfs.SectorSize] + strings.Repeat("\x00", vfs.SectorSize)
+	}
+	e := refuses(t, "a newer segment", nobody.with(nine, noSeal(nine)), fault.ErrCorrupt, small(5))
+	if e.At.Path != nine || !strings.Contains(e.Error(), "newer segment") {
+		t.Error(e)
+	}
+	e = refuses(t, "a checkpoint", nobody.with(nine, gone).with(eleven, gone).with(seven, n.closed[seven][:600]), fault.ErrCorrupt, small(5))
+	if e.At.Path != seven || e.At.Seq != 7 {
+		t.Error(e)
 	}
 }

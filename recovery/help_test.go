@@ -104,14 +104,20 @@ func record(t testing.TB, b *batch.Batch) batch.Record {
 // append adds a batch of one put and does not sync.
 func (a *author) append(key, value string) {
 	a.t.Helper()
-	b := batch.Batch{Counter: uint64(a.last) + 1, Ops: []batch.Op{putOp(key, value)}}
+	a.commit(putOp(key, value))
+	a.keep[key] = value
+}
+
+// commit adds a batch of some ops and does not sync.
+func (a *author) commit(ops ...batch.Op) {
+	a.t.Helper()
+	b := batch.Batch{Counter: uint64(a.last) + 1, Ops: ops}
 	r := record(a.t, &b)
 	pos := a.edit.Picture().Position()
 	last, err := a.s.Log.Append(a.t.Context(), a.last, []batch.Record{r})
 	check(a.t, err)
 	a.last = last
 	a.edit.Apply(&b, state.Position{Seq: last, Time: r.Time, Chain: pos.Chain.Next(r.Hash)})
-	a.keep[key] = value
 }
 
 func (a *author) put(key, value string) {
@@ -181,7 +187,18 @@ func slurp(t testing.TB, fsys vfs.FS, name string) string {
 // disk returns a fresh disk with the files on it.
 func (f files) disk(t testing.TB) *vfs.Mem {
 	t.Helper()
-	m := vfs.NewMem(vfs.MemOptions{})
+	return f.on(t, vfs.NewMem(vfs.MemOptions{}))
+}
+
+// tracked returns a fresh disk that can crash, with the files on it, durable.
+func (f files) tracked(t testing.TB) *vfs.Mem {
+	t.Helper()
+	return f.on(t, vfs.NewMem(vfs.MemOptions{Track: true})).Crash(vfs.Kept, 1)
+}
+
+// on puts the files on a disk.
+func (f files) on(t testing.TB, m *vfs.Mem) *vfs.Mem {
+	t.Helper()
 	for _, path := range slices.Sorted(maps.Keys(f)) {
 		if dir, ok := strings.CutSuffix(path, "/"); ok {
 			check(t, m.Mkdir(dir))

@@ -30,7 +30,7 @@ const (
 	ClassFlag
 	ClassErrorDir
 	ClassKept // a tail in error/
-	ClassTemp // left by a replacement that did not finish
+	ClassTemp // left by a replacement, or a copy of a tail, that did not finish
 	// Irregular is a link, pipe, device or directory under a name of ours, or a
 	// file where a directory of ours belongs: nothing may be read or written there.
 	Irregular
@@ -77,8 +77,12 @@ func classifyDir(path string) Class {
 }
 
 func classifyKept(base string) Class {
-	if strings.Contains(base, "/") || !isKept(base) {
+	whole := strings.TrimSuffix(base, tempKept)
+	switch {
+	case strings.Contains(base, "/") || !isKept(whole):
 		return Unknown
+	case whole != base:
+		return ClassTemp
 	}
 	return ClassKept
 }

@@ -64,6 +64,18 @@ func TestHolderIsNamedEarly(t *testing.T) {
 	}
 }
 
+// TestClosedLineIsDurable: a power cut right after a clean close takes nothing of it.
+func TestClosedLineIsDurable(t *testing.T) {
+	m := vfs.NewMem(vfs.MemOptions{Track: true})
+	a := begin(t, m, small(1))
+	a.put("a", "b")
+	a.close()
+	note, err := readLock(m.Crash(vfs.Lost, 1))
+	if check(t, err); note.Closed == nil || note.Closed.Seq != 1 {
+		t.Errorf("%+v", note)
+	}
+}
+
 // TestLockLines: each line of LOCK speaks for itself, whatever became of the other.
 func TestLockLines(t *testing.T) {
 	n := write(t, 1)

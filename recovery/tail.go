@@ -78,8 +78,11 @@ func (t *tail) read() ([]byte, error) {
 	return b[:end], nil
 }
 
+// write gives the copy its name only when it is whole: a power cut may take the tail
+// itself, and then nobody would write the copy again.
 func (t *tail) write(b []byte) error {
-	f, err := t.fs.Open(t.cut.Kept, vfs.Create)
+	temp := t.cut.Kept + tempKept
+	f, err := t.fs.Open(temp, vfs.Create)
 	if err != nil {
 		return err
 	}
@@ -90,8 +93,14 @@ func (t *tail) write(b []byte) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return t.fs.Rename(temp, t.cut.Kept)
 }
+
+// tempKept ends the name of a copy that is not whole yet.
+const tempKept = ".tmp"
 
 // tailName is how many bytes of a tail's digest stand in its name.
 const tailName = 8

@@ -178,7 +178,8 @@ func (l *Local) room(size int64, frees bool) error {
 		return nil
 	}
 	err := l.next()
-	if frees && errors.Is(err, fault.ErrNoSpace) && l.active != nil && a.off+size+sealSize <= a.size {
+	_, clean := errors.AsType[*NotWritten](err) // after a failed sync nothing is written any more
+	if frees && clean && errors.Is(err, fault.ErrNoSpace) && l.active != nil && a.off+size+sealSize <= a.size {
 		return nil // no room for another file, but in this one
 	}
 	return err
@@ -192,7 +193,8 @@ func (l *Local) next() error {
 		return err
 	}
 	if err := l.finish(); err != nil {
-		return errors.Join(err, l.putBack(a))
+		l.keepSpare(a.spare)
+		return errors.Join(err, a.f.Close())
 	}
 	return l.enter(a)
 }

@@ -267,6 +267,102 @@ func noSpaceAt(t *testing.T, name string, grow int64, inj vfs.Injector) bool {
 	return hit != ""
 }
 
+// TestNoSpaceWhereFull: those who delete go into the segment at hand where there is
+// no room for the next file. Not so where that segment is sealed already, nor where
+// ending it met a failed sync: then the log stops, a full disk or not.
+func TestNoSpaceWhereFull(t *testing.T) {
+	for _, c := range []struct {
+		at   string // what finds no space
+		kind vfs.OpKind
+		n    int
+		want *fault.Kind
+	}{
+		{"the next file", vfs.OpCreate, 1, nil},
+		{"its header", vfs.OpSync, 1, nil},
+		{"what was written", vfs.OpSync, 2, fault.ErrAmbiguous},
+		{"log/durable", vfs.OpWrite, 2, nil},
+		{"the seal", vfs.OpWrite, 3, fault.ErrNoSpace},
+		{"the sync of the seal", vfs.OpSync, 3, fault.ErrAmbiguous},
+		{"the new name", vfs.OpRename, 1, fault.ErrNoSpace},
+		{"its directory", vfs.OpSyncDir, 1, fault.ErrAmbiguous},
+	} {
+		t.Run(c.at, func(t *testing.T) {
+			m := mem()
+			armed := false
+			fail := vfs.NewFail(m, vfs.When(func(op vfs.Op) bool { return armed && op.Kind == c.kind }, vfs.Nth(c.n, fault.ErrNoSpace)))
+			opts := tiny()
+			opts.SegmentSize, opts.Grow, opts.Reserve = 16<<10, 1<<20, 2<<10
+			r := newRig(t, fail, opts)
+			check(t, r.add(strings.Repeat("x", 16000))) // more than a segment, and room for deletes behind it
+			armed = true
+			frees := record("frees")
+			frees.Frees = true
+			_, err := r.Append(t.Context(), 1, []Record{frees})
+			if fail.Injected() != 1 {
+				t.Fatal("nothing failed")
+			}
+			if c.want == nil {
+				check(t, err)
+			} else {
+				wantKind(t, err, c.want)
+			}
+			if c.want == fault.ErrAmbiguous {
+				wantKind(t, r.Sync(t.Context()), fault.ErrPoisoned)
+			} else {
+				check(t, r.Close())
+				if left := names(t, m); strings.HasPrefix(left[len(left)-1], "spare") {
+					t.Errorf("%s is left", left[len(left)-1])
+				}
+			}
+			if payloads, _ := onDisk(t, m); len(payloads) > 1 != (c.want == nil) {
+				t.Errorf("%d batches in the log", len(payloads))
+			}
+		})
+	}
+}
+
+// TestFirstGroupFails: a segment whose first group could not be written is no segment:
+// ending it leaves nothing.
+func TestFirstGroupFails(t *testing.T) {
+	for _, end := range []string{"close", "rotate", "go on"} {
+		armed := true
+		m := mem()
+		r := newRig(t, vfs.NewFail(m, vfs.When(func(op vfs.Op) bool {
+			return armed && op.Kind == vfs.OpWrite && op.Offset == HeaderSize
+		}, vfs.Always(fault.ErrNoSpace))), tiny())
+		wantKind(t, r.add("one"), fault.ErrNoSpace)
+		armed = false
+		equal(t, "names", names(t, m), []string{"00000000000000000001.vlog", "durable"})
+		left := []string{}
+		switch end {
+		case "rotate":
+			check(t, r.Rotate(t.Context()))
+			equal(t, "rotated", names(t, m), []string{"durable"})
+		case "go on":
+			r.put("one")
+			left = []string{"00000000000000000001.vlog"}
+		}
+		check(t, r.Close())
+		equal(t, end, names(t, m), left)
+	}
+}
+
+// TestLogDirGone: where log/ has gone nothing can be made, and the log stops.
+func TestLogDirGone(t *testing.T) {
+	m := mem()
+	r := newRig(t, m, tiny())
+	check(t, errors.Join(m.Remove(DurableName), m.Remove(Dir)))
+	wantKind(t, r.add("one"), fault.ErrAmbiguous)
+	wantKind(t, r.add("one"), fault.ErrPoisoned)
+}
+
+// TestHeaderNotSynced: a failed sync ends the log, of a header that has no name yet too.
+func TestHeaderNotSynced(t *testing.T) {
+	r := newRig(t, vfs.NewFail(mem(), vfs.When(vfs.OnKind(vfs.OpSync), vfs.Nth(1, fault.ErrIO))), tiny())
+	wantKind(t, r.add("one"), fault.ErrAmbiguous)
+	wantKind(t, r.add("one"), fault.ErrPoisoned)
+}
+
 // TestNotTakenBack: where a half-written group cannot be taken back durably, the
 // log stops and nobody is told that nothing was written.
 func TestNotTakenBack(t *testing.T) {

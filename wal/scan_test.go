@@ -308,3 +308,21 @@ func TestMend(t *testing.T) {
 		}
 	}
 }
+
+// TestMendLong writes frames again that are longer than one step, and nothing else.
+func TestMendLong(t *testing.T) {
+	opts := tiny()
+	opts.SegmentSize = 8 << 20
+	r := newRig(t, mem(), opts)
+	for range 4 {
+		r.put(strings.Repeat("x", windowSize/2+1000))
+	}
+	seg, err := Scan(r.fs, SegmentName(1), ours, nil)
+	check(t, err)
+	before := readFile(t, r.fs, SegmentName(1))
+	_, err = Mend(r.fs, seg, HeaderSize, 9)
+	check(t, err)
+	if got := readFile(t, r.fs, SegmentName(1)); seg.Last != 4 || !bytes.Equal(got[:seg.Space()], before[:seg.Space()]) {
+		t.Errorf("other bytes, behind %v", seg.Last)
+	}
+}

@@ -30,10 +30,12 @@ func (l *Local) pickSpare() (s spare, err error) {
 		return l.newSpare()
 	}
 	if err != nil {
+		l.keepSpare(s.name)
 		return s, err
 	}
 	st, err := s.f.Stat()
 	if err != nil {
+		l.keepSpare(s.name)
 		return s, errors.Join(err, s.f.Close())
 	}
 	s.size = st.Size
@@ -51,12 +53,12 @@ func (l *Local) takeSpare() (name string) {
 	return name
 }
 
-// putBack keeps a file that was ready and is not needed after all.
-func (l *Local) putBack(a *active) error {
+// keepSpare puts a name back on the list: too many open files, or a segment that could
+// not be ended after all, do not spoil the file.
+func (l *Local) keepSpare(name string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.spares = append(l.spares, a.spare)
-	return a.f.Close()
+	l.spares = append(l.spares, name)
 }
 
 // spareTries bounds how many names are tried for a new file: whatever stands under
@@ -163,22 +165,27 @@ func (l *Local) addSpare(name string) bool {
 }
 
 // Trim implements Log: segments whose last seq is below before go, oldest first;
-// some are kept as spares. The directory is synced last.
+// some are kept as spares. The directory is synced last, and only then may a spare
+// be written: a power cut must not bring its old name back with a new segment in it.
 func (l *Local) Trim(ctx context.Context, before Seq) error {
 	if err := l.hold(ctx, l.upkeep); err != nil {
 		return err
 	}
 	defer func() { <-l.upkeep }()
 	gone := l.cut(before)
-	for _, k := range gone {
-		if err := l.retire(k); err != nil {
-			return err
-		}
-	}
 	if len(gone) == 0 {
 		return nil
 	}
-	return l.fs.SyncDir(Dir)
+	spares, err := l.retire(gone)
+	if err == nil {
+		err = l.fs.SyncDir(Dir)
+	}
+	for _, name := range spares {
+		if err != nil || !l.addSpare(name) { // or one was prepared meanwhile
+			err = errors.Join(err, l.fs.Remove(name))
+		}
+	}
+	return err
 }
 
 // cut takes the segments that go off the list, so that no new reader finds them.
@@ -194,32 +201,45 @@ func (l *Local) cut(before Seq) []Kept {
 	return gone
 }
 
-// retire removes one segment or keeps its file for reuse.
-func (l *Local) retire(k Kept) error {
+// retire removes segments or gives their files the names of spares, which it returns.
+func (l *Local) retire(gone []Kept) (spares []string, err error) {
+	for _, k := range gone {
+		spare, err := l.retireOne(k, len(spares))
+		if err != nil {
+			return spares, err
+		}
+		if spare != "" {
+			spares = append(spares, spare)
+		}
+	}
+	return spares, nil
+}
+
+// retireOne removes one segment, or keeps its file beside more that were kept
+// already and returns its name.
+func (l *Local) retireOne(k Kept, more int) (spare string, err error) {
 	name := SegmentName(k.First)
-	if !l.reusable(k) {
-		return l.fs.Remove(name)
+	if !l.reusable(k, more) {
+		return "", l.fs.Remove(name)
 	}
 	if n, err := l.links(name); err != nil || n != 1 {
-		return errors.Join(err, l.fs.Remove(name))
+		return "", errors.Join(err, l.fs.Remove(name))
 	}
-	spare := l.nextSpare()
+	spare = l.nextSpare()
 	if err := l.fs.Rename(name, spare); err != nil {
-		return err
+		return "", err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.spares = append(l.spares, spare)
-	return nil
+	return spare, nil
 }
 
 // reusable says whether a file may be written again: of full size, wanted, and
-// read by nobody in this process (readers elsewhere notice the other epoch).
-func (l *Local) reusable(k Kept) bool {
+// read by nobody in this process (readers elsewhere notice the other epoch). more
+// were kept by the same Trim.
+func (l *Local) reusable(k Kept, more int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	full := k.Size <= l.opts.SegmentSize && k.Size > l.opts.SegmentSize*3/4
-	return full && len(l.spares) < l.opts.Spares && l.readers[k.Epoch] == 0
+	return full && len(l.spares)+more < l.opts.Spares && l.readers[k.Epoch] == 0
 }
 
 // links counts the names of a file: with a second one it belongs to somebody

@@ -3,6 +3,7 @@ package wal
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,6 +75,37 @@ func TestPrepareBroken(t *testing.T) {
 		r.put("one") // the log goes on
 		check(t, r.Close())
 	}
+}
+
+// TestSpareCannotBeOpened: too many open files, for a moment, while a file made ahead
+// is to become the next segment. Nothing is written, the log goes on, and a clean close
+// leaves no spare.
+func TestSpareCannotBeOpened(t *testing.T) {
+	for _, kind := range []vfs.OpKind{vfs.OpOpen, vfs.OpStat, vfs.OpWrite, vfs.OpSync, vfs.OpRename} {
+		armed := false
+		fail := vfs.NewFail(mem(), vfs.When(func(op vfs.Op) bool {
+			return armed && op.Kind == kind && op.Name == SpareName(1)
+		}, vfs.Nth(1, fault.ErrNoSpace)))
+		r := newRig(t, fail, sparing(1))
+		check(t, r.Prepare(t.Context(), nil))
+		armed = true
+		err := r.add("one")
+		if _, clean := errors.AsType[*NotWritten](err); !clean || fail.Injected() != 1 {
+			t.Errorf("%v: %v", kind, err)
+		}
+		r.put("one")
+		check(t, r.Close())
+		equal(t, kind.String(), names(t, r.fs), []string{"00000000000000000001.vlog"})
+	}
+}
+
+// TestSpareTaken: somebody removed the file that was made ahead; another one does.
+func TestSpareTaken(t *testing.T) {
+	r := newRig(t, mem(), sparing(1))
+	check(t, r.Prepare(t.Context(), nil))
+	check(t, r.fs.Remove(SpareName(1)))
+	r.put("one")
+	check(t, r.Close())
 }
 
 // TestRecycle: the file of a trimmed segment becomes another one, and the frames
