@@ -16,9 +16,10 @@ import (
 // goroutine. Make one with New.
 type Tx struct {
 	base   *state.Picture
-	layers []*layer // stacked views, the newest last; never empty
-	reads  *Reads   // nil where nobody asks what was read
-	limit  int      // bytes of the batch
+	layers []*layer   // stacked views, the newest last; never empty
+	reads  *Reads     // nil where nobody asks what was read
+	scans  []*tracker // loops under way
+	limit  int        // bytes of the batch
 }
 
 // New returns a transaction on base. With track it remembers what it reads, for
@@ -127,8 +128,15 @@ func (t *Tx) Changed() bool {
 	return false
 }
 
-// Reads returns what was read so far; nil where it is not tracked.
-func (t *Tx) Reads() *Reads { return t.reads }
+// Reads returns what was read so far; nil where it is not tracked. A loop that is
+// under way counts as far as it went, and no further: the transaction may be
+// committed inside it, and then what was read belongs to whoever commits.
+func (t *Tx) Reads() *Reads {
+	for len(t.scans) > 0 {
+		t.scans[0].done()
+	}
+	return t.reads
+}
 
 // Ops folds every view and returns the changes in canonical order. They alias
 // the transaction.
