@@ -46,7 +46,7 @@ func (c *core) checkpoint(ctx context.Context, pace checkpoint.Pace) (Checkpoint
 	}
 	began := c.opts.Clock()
 	// Every batch of the picture must be durable in the log first, whatever the policy.
-	if err := c.committer.Sync(ctx); err != nil {
+	if err := c.syncFor(ctx); err != nil {
 		return CheckpointResult{}, err
 	}
 	res := CheckpointResult{Seq: uint64(c.newest)}
@@ -61,6 +61,15 @@ func (c *core) checkpoint(ctx context.Context, pace checkpoint.Pace) (Checkpoint
 	}
 	res.Took = max(c.opts.Clock().Sub(began), 0)
 	return res, err
+}
+
+// syncFor syncs for a checkpoint, of which nothing is in doubt when its context ends.
+func (c *core) syncFor(ctx context.Context) error {
+	err := c.committer.Sync(ctx)
+	if err != nil && c.committer.Err() == nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // plain returns a context that ends with ctx and has no cause of its own: an error
@@ -80,7 +89,7 @@ func (c *core) promote(ctx context.Context, pace checkpoint.Pace, res *Checkpoin
 	}
 	pic := c.committer.Published()
 	if c.committer.Durable() < pic.Seq() {
-		if err := c.committer.Sync(ctx); err != nil {
+		if err := c.syncFor(ctx); err != nil {
 			return err
 		}
 	}
@@ -181,7 +190,7 @@ func sleep(ctx context.Context, d time.Duration) {
 // syncer syncs in the background under SyncEvery.
 func (c *core) syncer() {
 	every := time.Duration(c.opts.Sync)
-	for c.life.Err() == nil {
+	for c.life.Err() == nil && c.committer.Err() == nil {
 		sleep(c.life, every)
 		if c.committer.Durable() < c.committer.Published().Seq() {
 			c.tell("sync", c.committer.Sync(context.WithoutCancel(c.life)))
