@@ -43,7 +43,7 @@ func (c *core) checkpoint(ctx context.Context, pace checkpoint.Pace) (Checkpoint
 	defer release()
 	began := c.opts.Clock()
 	// Every batch of the picture must be durable in the log first, whatever the policy.
-	if err := c.committer.Sync(ctx); err != nil {
+	if err := c.syncFor(ctx); err != nil {
 		return CheckpointResult{}, err
 	}
 	res := CheckpointResult{Seq: uint64(c.newest)}
@@ -72,6 +72,15 @@ func (c *core) alone(ctx context.Context) (release func(), err error) {
 	}
 }
 
+// syncFor syncs for a checkpoint, of which nothing is in doubt when its context ends.
+func (c *core) syncFor(ctx context.Context) error {
+	err := c.committer.Sync(ctx)
+	if err != nil && c.committer.Err() == nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
 // plain returns a context that ends with ctx and has no cause of its own: an error
 // of unknown kind would look like a failure of the disk.
 func plain(ctx context.Context) (context.Context, func()) {
@@ -89,7 +98,7 @@ func (c *core) promote(ctx context.Context, pace checkpoint.Pace, res *Checkpoin
 	}
 	pic := c.committer.Published()
 	if c.committer.Durable() < pic.Seq() {
-		if err := c.committer.Sync(ctx); err != nil {
+		if err := c.syncFor(ctx); err != nil {
 			return err
 		}
 	}
@@ -201,7 +210,7 @@ func sleep(ctx context.Context, d time.Duration) {
 // syncer syncs in the background under SyncEvery.
 func (c *core) syncer() {
 	every := time.Duration(c.opts.Sync)
-	for c.life.Err() == nil {
+	for c.life.Err() == nil && c.committer.Err() == nil {
 		sleep(c.life, every)
 		if c.committer.Durable() < c.committer.Published().Seq() {
 			c.tell("sync", c.committer.Sync(context.WithoutCancel(c.life)))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -288,5 +289,55 @@ func TestBackgroundFails(t *testing.T) {
 			t.Errorf("checkpoints %v %v", info.Checkpoints, err)
 		}
 		check(t, db.Close())
+	})
+}
+
+// TestErrorOnLost: an error that a function returns because of what then was not
+// written means nothing; the function runs again.
+func TestErrorOnLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		writes := make(chan error)
+		var shut atomic.Bool
+		disk := vfs.NewFail(tracked(), vfs.InjectorFunc(func(op vfs.Op) error {
+			if shut.Load() && op.Kind == vfs.OpWrite {
+				return <-writes
+			}
+			return nil
+		}))
+		db := open(t, disk, quiet)
+		put(t, db, "a", "1")
+		var doomed <-chan error
+		var saw []string
+		submitted, third := make(chan error, 1), make(chan struct{})
+		submit := func() error {
+			p, err := db.Submit(t.Context(), func(_ context.Context, tx *engine.Tx) error {
+				v, err := tx.Get([]byte("a"))
+				check(t, err)
+				if saw = append(saw, string(v)); len(saw) == 1 {
+					put(t, db, "a", "2")
+					shut.Store(true)
+					doomed = background(func() error { return db.Put(t.Context(), []byte("a"), []byte("3")) })
+				}
+				if string(v) == "3" {
+					close(third)
+					return errors.New("three is too much")
+				}
+				return tx.Put([]byte("b"), v)
+			})
+			if err == nil {
+				_, err = p.Wait(t.Context())
+			}
+			return err
+		}
+		go func() { submitted <- submit() }()
+		<-third
+		waits(t, "submit", submitted)
+		shut.Store(false)
+		writes <- engine.ErrNoSpace
+		want(t, "the doomed", <-doomed, engine.ErrNoSpace)
+		check(t, <-submitted)
+		if got := strings.Join(saw, " "); got != "1 3 2" || value(t, db, "b") != "2" {
+			t.Errorf("it saw %q", got)
+		}
 	})
 }

@@ -61,7 +61,11 @@ func (s Scope) retry(ctx context.Context, fn func(ctx context.Context, tx *Tx) e
 		if err != nil {
 			return err
 		}
-		if err := runIn(tx, fn); err != nil {
+		lost, err := runIn(tx, fn)
+		if lost {
+			continue
+		}
+		if err != nil {
 			return err
 		}
 		if err := finish(tx); !errors.Is(err, fault.ErrConflict) || tx.core.refused {
@@ -80,8 +84,9 @@ func (s Scope) beginAttempt(ctx context.Context, n int) (*Tx, error) {
 	return s.begin(ctx, Immediate, true)
 }
 
-// runIn runs fn and rolls back where it fails or panics.
-func runIn(tx *Tx, fn func(ctx context.Context, tx *Tx) error) error {
+// runIn runs fn and rolls back where it fails or panics; lost says that fn failed on
+// changes that then were not written, so that its error means nothing.
+func runIn(tx *Tx, fn func(ctx context.Context, tx *Tx) error) (lost bool, err error) {
 	tx.core.managed = true
 	done := false
 	defer func() {
@@ -89,15 +94,19 @@ func runIn(tx *Tx, fn func(ctx context.Context, tx *Tx) error) error {
 			tx.core.end(txRolledBack)
 		}
 	}()
-	err := fn(tx.core.ctx, tx)
+	err = fn(tx.core.ctx, tx)
 	done, tx.core.managed = true, false
 	if err == nil {
-		return tx.core.err("update")
+		return false, tx.core.err("update")
 	}
-	if back := tx.Rollback(); back != nil {
-		return errors.Join(err, back)
+	back := tx.Rollback()
+	if errors.Is(back, fault.ErrConflict) {
+		return true, nil
 	}
-	return err
+	if back != nil {
+		return false, errors.Join(err, back)
+	}
+	return false, err
 }
 
 // Begin begins a transaction in a mode; the context governs it to its end. End it
@@ -259,7 +268,7 @@ func (tx *Tx) Rollback() error {
 
 // free returns ErrInTx where View or Update ends the transaction and nobody else may.
 func (t *txCore) free(op string) error {
-	if !t.managed {
+	if !t.managed || t.state.Load() != txOpen {
 		return nil
 	}
 	return &fault.Error{Op: op, Err: fault.ErrInTx, Detail: "the function's result decides", Hint: "return nil to commit, an error to roll back; or use Begin"}

@@ -328,3 +328,47 @@ func TestTornTail(t *testing.T) {
 	}
 	t.Error("no crash leaves a torn tail")
 }
+
+// TestSyncerEnds: when writing has ended there is nothing to sync, nor to log again
+// and again.
+func TestSyncerEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newFailing(tracked())
+		var log bytes.Buffer
+		opts := quiet
+		opts.Sync, opts.Logger = engine.SyncEvery(time.Millisecond), slog.New(slog.NewTextHandler(&log, nil))
+		db := open(t, disk, opts)
+		put(t, db, "a", "1")
+		disk.set(on(vfs.OnKind(vfs.OpSync), engine.ErrIO))
+		time.Sleep(time.Second)
+		want(t, "err", db.Err(), engine.ErrPoisoned)
+		if n := bytes.Count(log.Bytes(), []byte("\n")); n != 1 {
+			t.Errorf("one failure was logged %d times", n)
+		}
+		want(t, "close", db.Close(), engine.ErrPoisoned)
+	})
+}
+
+// TestCheckpointGivenUpAtSync: nothing is in doubt where a checkpoint is given up
+// before it has begun.
+func TestCheckpointGivenUpAtSync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newHanging(tracked())
+		opts := quiet
+		opts.Sync = engine.SyncNever
+		db := open(t, disk, opts)
+		put(t, db, "a", "1")
+		check(t, db.Sync(t.Context()))
+		put(t, db, "a", "2")
+		disk.hang()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		enough := errors.New("enough")
+		gaveUp := background(func() error { _, err := db.Checkpoint(ctx); return err })
+		waits(t, "the checkpoint", gaveUp)
+		cancel(enough)
+		if err := <-gaveUp; err != enough {
+			t.Error(err)
+		}
+		disk.release()
+	})
+}

@@ -124,6 +124,24 @@ func (d *dbTest) conflicts() {
 	}
 }
 
+// commitInLoop: what a loop has read counts also where the transaction is committed
+// inside it, as whoever takes the first of a queue does.
+func (d *dbTest) commitInLoop() {
+	db := d.open(engine.Options{})
+	d.put(db.Scope, "job/1=")
+	take := func(tx *engine.Tx) error {
+		for e, err := range tx.Scan(engine.Range{Prefix: []byte("job/")}) {
+			d.check(err)
+			d.check(errors.Join(tx.Delete(e.Key), puts(tx, "mine=1")))
+			return tx.Commit()
+		}
+		return engine.ErrNotFound
+	}
+	first, second := d.begin(db, engine.Deferred), d.begin(db, engine.Deferred)
+	d.check(take(first))
+	d.want("the job was taken twice", take(second), engine.ErrConflict)
+}
+
 // race commits a transaction that reads while somebody else commits.
 func (d *dbTest) race(db *engine.DB, r race) error {
 	tx := d.begin(db, engine.Deferred)

@@ -195,6 +195,7 @@ func (d *dbTest) closuresThatEnd() {
 		d.want(name+" in a view", db.View(ctx, func(_ context.Context, tx *engine.Tx) error { return end(tx) }), engine.ErrInTx)
 		d.check(db.Delete(ctx, []byte("b")))
 	}
+	d.keptBeyond(db)
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
@@ -207,6 +208,23 @@ func (d *dbTest) closuresThatEnd() {
 	<-gone
 	d.holds("the goroutine ended in fn", db.Scope)
 	d.check(d.begin(db, engine.Exclusive).Rollback())
+}
+
+// keptBeyond: a transaction that outlives its function has ended like any other.
+func (d *dbTest) keptBeyond(db *engine.DB) {
+	ctx, txs := d.Context(), []*engine.Tx{}
+	keep := func(_ context.Context, tx *engine.Tx) error { txs = append(txs, tx); return nil }
+	failed := errors.New("failed")
+	d.check(db.View(ctx, keep))
+	d.check(db.Update(ctx, keep))
+	d.want("update", db.Update(ctx, func(ctx context.Context, tx *engine.Tx) error { return errors.Join(keep(ctx, tx), failed) }), failed)
+	recovered(func() {
+		_ = db.Update(ctx, func(ctx context.Context, tx *engine.Tx) error { panic(keep(ctx, tx)) })
+	})
+	for _, tx := range txs {
+		d.wants(engine.ErrNotInTx, map[string]error{"commit": tx.Commit(), "submit": second(tx.Submit()), "get": second(tx.Get(nil))})
+		d.check(tx.Rollback())
+	}
 }
 
 // inTx: beginning to write inside a transaction is an error and never a deadlock;

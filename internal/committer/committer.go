@@ -46,8 +46,14 @@ type Options struct {
 // Base is a picture that a transaction may begin with.
 type Base struct {
 	Picture *state.Picture
-	gen     uint64 // of the pending line it belongs to
-	pending bool   // not everything in it is durable yet
+	line    *line // of the pending picture that it was; nil: it is durable
+}
+
+// line is one course of the pending picture, from where batches were taken back to
+// where they are taken back again. Guarded by the committer's mu.
+type line struct {
+	over bool
+	kept batch.Seq // where it is over: how far it was published then
 }
 
 // Request is a transaction on its way into the log. The payload and what is
@@ -71,13 +77,11 @@ type Committer struct {
 	pending *state.Picture // what edit holds, frozen; nil where it has to be frozen again
 	last    batch.Seq      // last sequenced
 	chain   batch.Chain    // behind last
-	gen     uint64         // raised when pending batches are taken back
-	kept    []batch.Seq    // by past gen: how far its line was published then
+	line    *line          // that pending belongs to
 	open    *round         // gathers now
 	leading bool
 	place   place
 	cause   error // first failure; ends writing
-	full    bool  // the newest group that wanted more space found none
 	closed  bool
 	gather  gather
 
@@ -86,7 +90,7 @@ type Committer struct {
 
 // New returns a committer that goes on behind a durable picture.
 func New(p *state.Picture, opts Options) *Committer {
-	c := &Committer{opts: opts, limit: opts.Log.Limits().Group, edit: state.NewEdit(p), pending: p, last: p.Seq(), chain: p.Chain(), open: newRound()}
+	c := &Committer{opts: opts, limit: opts.Log.Limits().Group, edit: state.NewEdit(p), pending: p, last: p.Seq(), chain: p.Chain(), line: &line{}, open: newRound()}
 	c.published.Store(p)
 	c.durable.Store(uint64(p.Seq()))
 	return c
@@ -99,11 +103,7 @@ func (c *Committer) Published() *state.Picture { return c.published.Load() }
 func (c *Committer) Durable() batch.Seq { return batch.Seq(c.durable.Load()) }
 
 // Latest returns the published picture as a base.
-func (c *Committer) Latest() Base {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return Base{Picture: c.published.Load(), gen: c.gen}
-}
+func (c *Committer) Latest() Base { return Base{Picture: c.published.Load()} }
 
 // Pending returns the pending picture as a base.
 func (c *Committer) Pending() Base {
@@ -113,7 +113,7 @@ func (c *Committer) Pending() Base {
 }
 
 func (c *Committer) baseLocked() Base {
-	return Base{Picture: c.freezeLocked(), gen: c.gen, pending: true}
+	return Base{Picture: c.freezeLocked(), line: c.line}
 }
 
 func (c *Committer) freezeLocked() *state.Picture {
@@ -126,7 +126,7 @@ func (c *Committer) freezeLocked() *state.Picture {
 // Settle waits until everything in a base is durable; ErrConflict where it was
 // taken back instead, since what was read then never happened.
 func (c *Committer) Settle(ctx context.Context, b Base) error {
-	if !b.pending || c.settled(b) {
+	if b.line == nil || c.settled(b) {
 		return nil
 	}
 	_, err := c.join(ctx, func() *waiter {
@@ -145,7 +145,7 @@ func (c *Committer) settled(b Base) bool {
 
 // lostLocked says whether something in a base was taken back.
 func (c *Committer) lostLocked(b Base) bool {
-	return b.pending && b.gen != c.gen && b.Picture.Seq() > c.kept[b.gen]
+	return b.line != nil && b.line.over && b.Picture.Seq() > b.line.kept
 }
 
 // Err returns nil while the committer accepts writes, else why not.
@@ -180,33 +180,48 @@ func (c *Committer) Poison(cause error) {
 
 // Close refuses what comes from now on and waits until everything accepted before
 // is answered. Whoever holds the writer's place must give it up first, or
-// meanwhile. It does not close the log. An error is what ended writing: a group
-// that found no space is its writers' business.
+// meanwhile. It does not close the log. An error is what ended writing meanwhile:
+// a group that found no space is its writers' business.
 func (c *Committer) Close() error {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
 		return &fault.Error{Op: "close", Err: fault.ErrClosed}
 	}
+	before := c.cause
 	c.closed = true
 	c.place.refuse()
 	place := c.claimLocked()
 	c.mu.Unlock()
-	<-place.given // from now on nothing is queued, and nobody else gets the place
+	<-place.given
+	c.Give() // nobody else asks for it, and nothing is queued any more
+	for c.flush() {
+	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	if before == nil && c.cause != nil {
+		return poisoned(c.cause)
+	}
+	return nil
+}
+
+// flush waits for one round, if there is anything to do. What is queued may take
+// several, since a group has a limit.
+func (c *Committer) flush() bool {
+	c.mu.Lock()
+	if !c.leading && !c.workLocked() {
+		c.mu.Unlock()
+		return false
+	}
 	w := c.open.addEmpty(c.last)
 	first := c.leadLocked()
 	c.mu.Unlock()
 	if first {
 		c.lead()
 	}
-	_, err := c.wait(context.Background(), w)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.cause == nil {
-		return nil
-	}
-	return err
+	// What ended writing is kept as the cause.
+	_, _ = c.wait(context.Background(), w)
+	return true
 }
 
 // counters are plain counts since New.

@@ -46,7 +46,7 @@ func (w *world) nothingWritten(kind *fault.Kind) {
 	w.want((<-doomed).err, kind)
 	_, err = behind.Wait(w.Context())
 	w.want(err, kind)
-	w.want(<-settled, kind)
+	w.want(<-settled, fault.ErrConflict)
 	if a := <-queued; a != (answer{2, nil}) {
 		w.Fatalf("the one based on what is published got %+v", a)
 	}
@@ -244,6 +244,30 @@ func TestSettleKept(t *testing.T) {
 		if err := w.c.Settle(w.Context(), b); err != nil {
 			t.Errorf("what was read is durable: %v", err)
 		}
+		w.end()
+	})
+}
+
+// TestSettleBesideFailure: who only waits for what it read is told of that, and not
+// of the group that it waits with.
+func TestSettleBesideFailure(t *testing.T) {
+	bubble(t, synced, func(w *world) {
+		appends := newGate()
+		w.log.onAppend = appends.wait
+		one := w.goCommit(w.Context(), w.blind("a", "1"))
+		synctest.Wait()
+		b := w.c.Pending()
+		settled := make(chan error, 1)
+		go func() { settled <- w.c.Settle(w.Context(), b) }()
+		two := w.goCommit(w.Context(), w.blind("a", "2"))
+		synctest.Wait()
+		appends.let(nil)
+		w.check((<-one).err)
+		synctest.Wait()
+		appends.let(fault.ErrNoSpace)
+		w.want((<-two).err, fault.ErrNoSpace)
+		w.check(<-settled)
+		appends.open()
 		w.end()
 	})
 }

@@ -12,6 +12,7 @@ const (
 	gatherMin   = 50 * time.Microsecond // a mean sync below this is not worth a wait
 	gatherShare = 4                     // wait at most this part of a mean sync
 	gatherDecay = 8                     // weight of the past in the mean
+	gatherMost  = 20 * time.Millisecond // longest wait: one sync may have hung for long
 )
 
 // gather decides how long a leader waits for more requests. Fields are guarded by
@@ -26,7 +27,6 @@ type gather struct {
 
 // synced takes the length of one sync into the mean.
 func (g *gather) synced(d time.Duration) {
-	d = max(d, 0) // a clock may go back
 	mean := g.mean.Load()
 	if mean == 0 {
 		g.mean.Store(int64(d))
@@ -49,15 +49,15 @@ func (g *gather) came(n int) {
 // waitForMore lets the leader wait until those of the last group are back, at
 // most a part of a mean sync.
 func (c *Committer) waitForMore() {
-	wait := time.Duration(c.gather.mean.Load()) / gatherShare
-	if !c.opts.SyncEach || wait*gatherShare < gatherMin {
+	mean := time.Duration(c.gather.mean.Load())
+	if !c.opts.SyncEach || mean < gatherMin {
 		return
 	}
 	enough := c.expect()
 	if enough == nil {
 		return
 	}
-	t := time.NewTimer(wait)
+	t := time.NewTimer(min(mean/gatherShare, gatherMost))
 	defer t.Stop()
 	select {
 	case <-enough:

@@ -392,3 +392,31 @@ func TestCounts(t *testing.T) {
 		w.end()
 	})
 }
+
+// TestClockJumps: the clock of the options dates batches and decides nothing; one
+// sync that hung makes nobody wait long afterwards.
+func TestClockJumps(t *testing.T) {
+	for _, hangs := range []time.Duration{time.Millisecond, time.Hour} {
+		now := time.Unix(0, 0)
+		opts := synced
+		opts.Now = func() time.Time { now = now.Add(time.Hour); return now }
+		bubble(t, opts, func(w *world) {
+			w.log.onSync = func() error { time.Sleep(hangs); hangs = time.Millisecond; return nil }
+			w.put("a", "")
+			began := time.Now()
+			var wg sync.WaitGroup
+			for i := range 3 {
+				wg.Go(func() {
+					for range 10 + i {
+						w.put(key(i), "")
+					}
+				})
+			}
+			wg.Wait()
+			if took := time.Since(began); took > time.Second {
+				t.Errorf("some 12 groups took %v", took)
+			}
+			w.end()
+		})
+	}
+}

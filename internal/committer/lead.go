@@ -3,6 +3,7 @@ package committer
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/vlogdb/vlog/internal/batch"
@@ -15,15 +16,13 @@ import (
 // The caller has the lead: leading is true, and no other goroutine is in here.
 func (c *Committer) lead() {
 	c.waitForMore()
-	r, group := c.begin()
-	wrote, err := c.write(r, group)
-	if err == nil && wrote > 0 && c.opts.Wrote != nil {
-		defer c.opts.Wrote(wrote)
+	for r := c.begin(); r != nil; {
+		wrote, err := c.write(r)
+		r = c.answer(r, err)
+		if err == nil && wrote > 0 && c.opts.Wrote != nil {
+			c.opts.Wrote(wrote)
+		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.answerLocked(r, group, err)
-	c.passLocked()
 }
 
 // leadFor leads on behalf of one who waits no longer than ctx. Where syncs are slow
@@ -37,9 +36,9 @@ func (c *Committer) leadFor(ctx context.Context) {
 	go c.lead()
 }
 
-// begin closes the open round: from now on requests gather in the next one. What
-// it returns is sequenced, in order of seq.
-func (c *Committer) begin() (*round, []*waiter) {
+// begin closes the open round and returns it, sequenced: from now on requests
+// gather in the next one.
+func (c *Committer) begin() *round {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r := c.open
@@ -49,7 +48,7 @@ func (c *Committer) begin() (*round, []*waiter) {
 	c.open = newRound()
 	c.gather.began(len(r.ready))
 	c.moveQueueLocked(r)
-	return r, r.ready
+	return r
 }
 
 // moveQueueLocked takes what was not sequenced along into the open round. A
@@ -61,16 +60,17 @@ func (c *Committer) moveQueueLocked(r *round) {
 	for _, w := range r.queue {
 		w.round = c.open
 	}
-	c.open.queue, r.queue = r.queue, nil
+	c.open.queue, r.queue = slices.Concat(r.queue, c.open.queue), nil
 }
 
-// sequenceLocked validates, numbers and applies what is due of the round's queue.
+// sequenceLocked validates, numbers and applies as much of the round's queue as a
+// group holds, one request at least.
 // What conflicts is answered at once, so that it can be tried again while the
 // others are written.
 func (c *Committer) sequenceLocked(r *round) {
-	due, later := c.dueLocked(r)
+	due := c.dueLocked(r)
 	refused := false
-	for _, w := range due {
+	for _, w := range r.queue[:due] {
 		if err := c.takeLocked(w); err != nil {
 			w.answered, w.err = true, err
 			refused = true
@@ -78,7 +78,7 @@ func (c *Committer) sequenceLocked(r *round) {
 		}
 		r.ready = append(r.ready, w)
 	}
-	r.queue = later
+	r.queue = r.queue[due:]
 	if len(r.ready) > 0 {
 		r.picture = c.freezeLocked()
 	}
@@ -123,9 +123,9 @@ func takenBack() error {
 }
 
 // write appends a group and syncs it. Requests without a batch only wait.
-func (c *Committer) write(r *round, group []*waiter) (wrote int, err error) {
-	records := make([]batch.Record, 0, len(group))
-	for _, w := range group {
+func (c *Committer) write(r *round) (wrote int, err error) {
+	records := make([]batch.Record, 0, len(r.ready))
+	for _, w := range r.ready {
 		if w.req.Batch != nil {
 			records = append(records, w.req.Record)
 			wrote += len(w.req.Record.Payload)
@@ -133,7 +133,7 @@ func (c *Committer) write(r *round, group []*waiter) (wrote int, err error) {
 	}
 	ctx := context.Background() // an accepted write completes, whoever waits for it
 	if len(records) > 0 {
-		if err := c.append(ctx, firstSeq(group), records); err != nil {
+		if err := c.append(ctx, firstSeq(r.ready), records); err != nil {
 			return 0, err
 		}
 		c.stats.bytes.Add(uint64(wrote))
@@ -163,12 +163,12 @@ func (c *Committer) append(ctx context.Context, first batch.Seq, records []batch
 }
 
 func (c *Committer) sync(ctx context.Context) error {
-	began := c.opts.Now()
+	began := time.Now() // not the clock of the options, which may jump
 	if err := c.opts.Log.Sync(ctx); err != nil {
 		return &syncError{err}
 	}
 	c.stats.syncs.Add(1)
-	c.gather.synced(c.opts.Now().Sub(began))
+	c.gather.synced(time.Since(began))
 	return nil
 }
 
@@ -178,26 +178,47 @@ type syncError struct{ cause error }
 func (e *syncError) Error() string { return e.cause.Error() }
 func (e *syncError) Unwrap() error { return e.cause }
 
-// answerLocked publishes a group that was written, or takes back one that was
-// not, and wakes everybody who waits for it.
-func (c *Committer) answerLocked(r *round, group []*waiter, err error) {
-	again := c.spaceLocked(group, err)
+// answer publishes a group that was written, or takes back one that was not, wakes
+// everybody who waits for it and passes the lead; but where it returns a round,
+// that is to be written first.
+func (c *Committer) answer(r *round, err error) (spared *round) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if err == nil {
 		c.publishLocked(r)
 	} else {
-		err = c.failedLocked(err)
+		spared, err = c.failedLocked(r, err)
 	}
-	for _, w := range group {
-		if again && w.spares() {
-			w.round, c.open.queue = c.open, append(c.open.queue, w)
-			continue
-		}
-		w.answered, w.err = true, err
-		if err == nil && w.req.Batch == nil && c.lostLocked(w.req.Base) {
-			w.err = takenBack()
-		}
-	}
+	c.tellLocked(r, err)
 	close(r.done)
+	if spared == nil {
+		c.passLocked()
+	}
+	return spared
+}
+
+// tellLocked answers everybody in a round who was not moved to another.
+func (c *Committer) tellLocked(r *round, err error) {
+	for _, w := range r.ready {
+		if w.round == r {
+			w.answered, w.err = true, c.fateLocked(w, err)
+		}
+	}
+}
+
+// fateLocked returns what one of a group is told. Whoever wrote nothing and only
+// waits for what it read is told of that, whatever became of the others.
+func (c *Committer) fateLocked(w *waiter, err error) error {
+	base := w.req.Base
+	switch {
+	case w.req.Batch != nil || base.line == nil:
+		return err
+	case c.lostLocked(base) && (err == nil || c.cause == nil):
+		return takenBack()
+	case c.lostLocked(base):
+		return err // it may be there after reopening
+	}
+	return nil
 }
 
 func (c *Committer) publishLocked(r *round) {
@@ -217,21 +238,30 @@ func (c *Committer) publishLocked(r *round) {
 // failedLocked decides what a failed group means. Where nothing was written, the
 // pending picture goes back to the published one and writing goes on. Everything
 // else ends writing: nobody knows what is on disk.
-func (c *Committer) failedLocked(err error) error {
-	clean := c.cleanly(err)
-	answer := err
+func (c *Committer) failedLocked(r *round, err error) (spared *round, answer error) {
+	clean := cleanly(err)
 	if !clean && c.cause == nil {
 		c.cause = err
 	}
-	if !clean && !errors.Is(err, fault.ErrAmbiguous) && !errors.Is(err, fault.ErrPoisoned) {
-		answer = &fault.Error{Op: "commit", Err: fault.ErrAmbiguous, Cause: err}
+	if clean && errors.Is(err, fault.ErrNoSpace) {
+		spared = c.spareLocked(r)
 	}
-	c.takeBackLocked(err, clean)
-	return answer
+	behind := err
+	if !clean {
+		behind = poisoned(err)
+	}
+	c.takeBackLocked(behind)
+	if spared != nil {
+		spared = c.againLocked(spared)
+	}
+	if !clean && !errors.Is(err, fault.ErrAmbiguous) && !errors.Is(err, fault.ErrPoisoned) {
+		err = &fault.Error{Op: "commit", Err: fault.ErrAmbiguous, Cause: err}
+	}
+	return spared, err
 }
 
 // cleanly says whether nothing of a failed group is in the log.
-func (c *Committer) cleanly(err error) bool {
+func cleanly(err error) bool {
 	_, not := errors.AsType[*wal.NotWritten](err)
 	not = not || errors.Is(err, fault.ErrNoSpace) || errors.Is(err, fault.ErrTooLarge)
 	return not && !isSync(err) && !errors.Is(err, fault.ErrAmbiguous)
@@ -244,19 +274,13 @@ func isSync(err error) bool {
 
 // takeBackLocked drops everything sequenced and not published. What was sequenced
 // behind the failed group was never handed to the log.
-func (c *Committer) takeBackLocked(cause error, clean bool) {
+func (c *Committer) takeBackLocked(err error) {
 	p := c.published.Load()
 	c.edit, c.pending, c.last, c.chain = state.NewEdit(p), p, p.Seq(), p.Chain()
-	c.gen++
-	c.kept = append(c.kept, p.Seq())
+	c.line.over, c.line.kept = true, p.Seq()
+	c.line = &line{}
 	r := c.open
-	err := poisoned(cause)
-	if clean {
-		err = cause
-	}
-	for _, w := range r.ready {
-		w.answered, w.err = true, err
-	}
+	c.tellLocked(r, err)
 	r.ready, r.picture = nil, nil
 	r.wakeLocked(true)
 }

@@ -1,63 +1,56 @@
 package committer
 
-import (
-	"errors"
-	"slices"
-
-	"github.com/vlogdb/vlog/internal/fault"
-)
+import "slices"
 
 // A log may keep some space back for batches that only delete. Where a group finds
-// none, those that only delete must not suffer for those that do not: they go
-// alone, first.
+// none, those that only delete must not suffer for those that do not: they are
+// written alone, at once.
 
-// dueLocked splits a round's queue into what is sequenced now and what has to wait:
-// behind those that only delete while the log is full, and behind as much as one
-// group should hold.
-func (c *Committer) dueLocked(r *round) (due, later []*waiter) {
-	due = r.queue
-	if c.full && slices.ContainsFunc(due, (*waiter).frees) {
-		due, later = nil, nil
-		for _, w := range r.queue {
-			if w.frees() {
-				due = append(due, w)
-			} else {
-				later = append(later, w)
-			}
-		}
-	}
-	n := c.withinLocked(r, due)
-	return due[:n:n], append(due[n:len(due):len(due)], later...)
-}
-
-// withinLocked returns how many of the queue fit into the round's group, one at least.
-func (c *Committer) withinLocked(r *round, queue []*waiter) int {
+// dueLocked returns how many of a round's queue fit into its group, one at least.
+func (c *Committer) dueLocked(r *round) int {
 	bytes := 0
 	for _, w := range r.ready {
 		bytes += len(w.req.Record.Payload)
 	}
-	for i, w := range queue {
+	for i, w := range r.queue {
 		bytes += len(w.req.Record.Payload)
 		if c.limit > 0 && bytes > c.limit && i > 0 {
 			return i
 		}
 	}
-	return len(queue)
+	return len(r.queue)
 }
 
-// spaceLocked notes whether the log is full and says whether those of a group that
-// only delete are to be tried again without the others.
-func (c *Committer) spaceLocked(group []*waiter, err error) (again bool) {
-	wants := slices.ContainsFunc(group, func(w *waiter) bool { return w.req.Batch != nil && !w.frees() })
-	if !wants {
-		return false
+// spareLocked takes those that only delete out of a group that found no space, and
+// out of what gathers behind it, into a round of their own; nil where there are
+// none, or where the group had no others.
+func (c *Committer) spareLocked(r *round) *round {
+	if !slices.ContainsFunc(r.ready, (*waiter).grows) {
+		return nil
 	}
-	c.full = errors.Is(err, fault.ErrNoSpace) && c.cleanly(err)
-	return c.full && !c.closed
+	spared := newRound()
+	for _, w := range slices.Concat(r.ready, c.open.ready) {
+		if w.spares() {
+			w.round, spared.queue = spared, append(spared.queue, w)
+		}
+	}
+	return spared
 }
 
-// frees says whether a request only deletes.
-func (w *waiter) frees() bool { return w.req.Record.Frees }
+// againLocked sequences a round that was spared, also while somebody holds the
+// writer's place: the picture that he has was taken back with the failed group. It
+// returns nil where nobody is left to be written.
+func (c *Committer) againLocked(spared *round) *round {
+	c.sequenceLocked(spared)
+	c.moveQueueLocked(spared)
+	if len(spared.ready) == 0 {
+		return nil
+	}
+	return spared
+}
 
-// spares says whether a request that was numbered may be numbered anew.
-func (w *waiter) spares() bool { return w.frees() && !w.told }
+// grows says whether a request takes space for good.
+func (w *waiter) grows() bool { return w.req.Batch != nil && !w.req.Record.Frees }
+
+// spares says whether a request only deletes and may be numbered anew.
+func (w *waiter) spares() bool { return w.req.Record.Frees && !w.told }

@@ -21,7 +21,8 @@ func (w *world) deletes(key string) *Request {
 }
 
 // TestFreesFirst: on a full log, those that only delete go through though many that
-// put fail in every group, again and again; then those that put do too.
+// put fail in every group, again and again, by themselves and in the writer's place;
+// then those that put do too.
 func TestFreesFirst(t *testing.T) {
 	bubble(t, synced, func(w *world) {
 		for i := range 10 {
@@ -31,11 +32,12 @@ func TestFreesFirst(t *testing.T) {
 		w.log.full = true
 		var putters, deleters sync.WaitGroup
 		stop := make(chan struct{})
-		for range 8 {
+		for i := range 8 {
 			putters.Go(func() {
 				for open := true; open; {
-					_, err := w.c.Commit(context.Background(), w.blind("more", ""))
-					w.want(err, fault.ErrNoSpace)
+					if err := w.more(i%2 == 0); !errors.Is(err, fault.ErrConflict) {
+						w.want(err, fault.ErrNoSpace)
+					}
 					select {
 					case <-stop:
 						open = false
@@ -61,6 +63,20 @@ func TestFreesFirst(t *testing.T) {
 		w.sound()
 		w.end()
 	})
+}
+
+// more puts a key, by itself or in the writer's place.
+func (w *world) more(held bool) error {
+	if !held {
+		_, err := w.c.Commit(context.Background(), w.blind("more", ""))
+		return err
+	}
+	b, err := w.c.Take(context.Background())
+	w.check(err)
+	t := begin(b)
+	w.check(t.Put(full("more"), nil))
+	_, err = w.c.CommitHeld(context.Background(), w.request(t))
+	return err
 }
 
 // TestFreesAgain: one that only deletes, in a group that finds no space, is tried
@@ -93,8 +109,115 @@ func TestFreesAgain(t *testing.T) {
 	})
 }
 
+// TestFreesBehind: one that only deletes and was sequenced behind a group that finds
+// no space is not refused with it, though somebody holds the writer's place on a
+// picture with both; nor is one that what gathers meanwhile stands behind.
+func TestFreesBehind(t *testing.T) {
+	bubble(t, synced, func(w *world) {
+		w.put("a", "1")
+		appends := newGate()
+		w.log.onAppend = appends.wait
+		w.log.full = true
+		put := w.goCommit(w.Context(), w.blind("c", "1"))
+		synctest.Wait()
+		del := w.goCommit(w.Context(), w.deletes("a"))
+		synctest.Wait()
+		b, err := w.c.Take(w.Context()) // sequences what was queued
+		w.check(err)
+		late := w.goCommit(w.Context(), w.deletes("b"))
+		synctest.Wait()
+		appends.open()
+		w.want((<-put).err, fault.ErrNoSpace)
+		if a := <-del; a != (answer{2, nil}) {
+			t.Errorf("the one behind got %+v", a)
+		}
+		holder := begin(b)
+		w.check(holder.Put(full("d"), nil))
+		_, err = w.c.CommitHeld(w.Context(), w.request(holder))
+		w.want(err, fault.ErrConflict)
+		w.check((<-late).err)
+		if p := w.c.Published(); value(p, "a") != "-" || p.Seq() != 3 {
+			t.Errorf("a %s at %v", value(p, "a"), p.Seq())
+		}
+		w.sound()
+		w.end()
+	})
+}
+
+// TestFreesBeyondLimit: those that are spared may be more than one group holds; the
+// others, and who came meanwhile, follow.
+func TestFreesBeyondLimit(t *testing.T) {
+	bubble(t, synced, func(w *world) {
+		appends := newGate()
+		w.log.onAppend = appends.wait
+		w.log.full = true
+		first := w.goCommit(w.Context(), w.deletes("none"))
+		synctest.Wait()
+		put := w.goCommit(w.Context(), w.blind("c", "1"))
+		synctest.Wait()
+		var answers []<-chan answer
+		add := func() {
+			answers = append(answers, w.goCommit(w.Context(), w.deletes(strings.Repeat("x", 20<<10))))
+			synctest.Wait()
+		}
+		for range 8 {
+			add()
+		}
+		w.c.mu.Lock()
+		w.c.limit = 1 << 20 // so that all of them are in one group
+		w.c.mu.Unlock()
+		appends.let(nil)
+		w.check((<-first).err)
+		synctest.Wait()
+		w.c.mu.Lock()
+		w.c.limit = limits.Group
+		w.c.mu.Unlock()
+		add() // in the queue behind
+		appends.open()
+		w.want((<-put).err, fault.ErrNoSpace)
+		for i, a := range answers {
+			if a := <-a; a.err != nil {
+				t.Errorf("%d: %v", i, a.err)
+			}
+		}
+		w.sound()
+		w.end()
+	})
+}
+
+// TestPutsNotShutOut: those that only delete may come without end while the log is
+// full; one that puts gets its answer all the same.
+func TestPutsNotShutOut(t *testing.T) {
+	bubble(t, synced, func(w *world) {
+		w.log.full = true
+		_, err := w.c.Commit(w.Context(), w.blind("x", ""))
+		w.want(err, fault.ErrNoSpace)
+		w.log.full = false
+		appends := newGate()
+		w.log.onAppend = appends.wait
+		last := w.goCommit(w.Context(), w.deletes("none"))
+		synctest.Wait()
+		put := w.goCommit(w.Context(), w.blind("y", ""))
+		for range 3 {
+			next := w.goCommit(w.Context(), w.deletes("none"))
+			synctest.Wait()
+			appends.let(nil)
+			w.check((<-last).err)
+			synctest.Wait()
+			last = next
+		}
+		if len(put) != 1 {
+			t.Error("a put waits behind those that delete")
+		}
+		appends.open()
+		w.check((<-put).err)
+		w.check((<-last).err)
+		w.end()
+	})
+}
+
 // TestFreesWhileClosing: a group that finds no space while the committer is being
-// closed leaves nobody without an answer.
+// closed leaves nobody without an answer, and nothing that was accepted undone.
 func TestFreesWhileClosing(t *testing.T) {
 	bubble(t, synced, func(w *world) {
 		appends := newGate()
@@ -111,12 +234,41 @@ func TestFreesWhileClosing(t *testing.T) {
 		closed := make(chan error, 1)
 		go func() { closed <- w.c.Close() }()
 		synctest.Wait()
+		appends.let(nil)
+		synctest.Wait()
+		mute(w, "closed while one is tried again", closed)
+		appends.open()
+		w.want((<-put).err, fault.ErrNoSpace)
+		w.check((<-del).err)
+		w.check(<-closed)
+	})
+}
+
+// TestCloseBeyondLimit: Close answers also what is more than one group holds.
+func TestCloseBeyondLimit(t *testing.T) {
+	bubble(t, synced, func(w *world) {
+		appends := newGate()
+		w.log.onAppend = appends.wait
+		answers := []<-chan answer{w.goCommit(w.Context(), w.blind("first", ""))}
+		synctest.Wait()
+		for i := range 12 {
+			answers = append(answers, w.goCommit(w.Context(), w.blind(key(i), strings.Repeat("x", 20<<10))))
+		}
+		synctest.Wait()
+		closed := make(chan error, 1)
+		go func() { closed <- w.c.Close() }()
+		synctest.Wait()
+		mute(w, "closed while requests are queued", closed)
 		appends.open()
 		w.check(<-closed)
-		w.want((<-put).err, fault.ErrNoSpace)
-		if err := (<-del).err; err != nil && !errors.Is(err, fault.ErrNoSpace) {
-			t.Error(err)
+		synctest.Wait()
+		for i, a := range answers {
+			if len(a) == 0 {
+				t.Fatalf("closed, and %d has no answer", i)
+			}
+			w.check((<-a).err)
 		}
+		w.sound()
 	})
 }
 

@@ -467,3 +467,32 @@ func TestScanPanics(t *testing.T) {
 		}
 	}
 }
+
+// TestReadsInsideLoop: a loop under way counts as far as it went, in both directions,
+// and nothing is added to what was handed out.
+func TestReadsInsideLoop(t *testing.T) {
+	p, c := state.Empty(), content{}
+	for _, key := range []string{"a", "b", "c"} {
+		p, c = apply(p, c, []batch.Op{{Kind: batch.Put, Key: full(key)}})
+	}
+	for down, conflicting := range map[bool]string{false: "a", true: "c"} {
+		tx := New(p, true, 1000)
+		scan := tx.Ascend
+		if down {
+			scan = tx.Descend
+		}
+		var reads *Reads
+		n := 0
+		for range scan(full(""), nil) {
+			if n++; n == 1 {
+				reads = tx.Reads()
+			}
+		}
+		for _, key := range []string{"a", "b", "c"} {
+			later, _ := apply(p, c, []batch.Op{{Kind: batch.Put, Key: full(key)}})
+			if got := reads.Check(p, later) != nil; got != (key == conflicting) {
+				t.Errorf("backwards %v: a change of %q conflicts: %v", down, key, got)
+			}
+		}
+	}
+}

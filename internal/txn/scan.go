@@ -3,6 +3,7 @@ package txn
 import (
 	"bytes"
 	"iter"
+	"slices"
 
 	"github.com/tidwall/btree"
 
@@ -23,7 +24,7 @@ func (t *Tx) Descend(from, to []byte) iter.Seq[state.Entry] {
 
 func (t *Tx) scan(s span, down bool) iter.Seq[state.Entry] {
 	return func(yield func(state.Entry) bool) {
-		seen := &tracker{reads: t.reads, span: s, down: down}
+		seen := t.track(s, down)
 		defer seen.done()
 		for e := range t.changed(s, down) {
 			seen.at = e.Key
@@ -37,23 +38,37 @@ func (t *Tx) scan(s span, down bool) iter.Seq[state.Entry] {
 
 // tracker notes how far a scan went.
 type tracker struct {
-	reads *Reads
-	span  span
-	down  bool
-	at    []byte // last key seen
-	all   bool
+	tx   *Tx
+	span span
+	down bool
+	at   []byte // last key seen
+	all  bool
 }
 
+// track begins to note how far a scan goes.
+func (t *Tx) track(s span, down bool) *tracker {
+	w := &tracker{tx: t, span: s, down: down}
+	if t.reads != nil {
+		t.scans = append(t.scans, w)
+	}
+	return w
+}
+
+// done counts what was gone through as read, once.
 func (w *tracker) done() {
-	switch {
-	case w.reads == nil:
+	i := slices.Index(w.tx.scans, w)
+	if i < 0 {
+		return
+	}
+	w.tx.scans = slices.Delete(w.tx.scans, i, i+1)
+	switch reads := w.tx.reads; {
 	case w.all:
-		w.reads.span(w.span)
+		reads.span(w.span)
 	case w.at == nil:
 	case w.down:
-		w.reads.span(span{w.at, w.span.to})
+		reads.span(span{w.at, w.span.to})
 	default:
-		w.reads.span(span{w.span.from, next(w.at)})
+		reads.span(span{w.span.from, next(w.at)})
 	}
 }
 

@@ -16,10 +16,11 @@ import (
 // goroutine. Make one with New.
 type Tx struct {
 	base  *state.Picture
-	now   *layer   // all changes so far, those of stacked views too
-	was   []*layer // the changes below each stacked view, as they were; the newest last
-	reads *Reads   // nil where nobody asks what was read
-	limit int      // bytes of the batch
+	now   *layer     // all changes so far, those of stacked views too
+	was   []*layer   // the changes below each stacked view, as they were; the newest last
+	reads *Reads     // nil where nobody asks what was read
+	scans []*tracker // loops under way
+	limit int        // bytes of the batch
 }
 
 // New returns a transaction on base. With track it remembers what it reads, for
@@ -109,8 +110,15 @@ func (t *Tx) Drop() {
 // Changed reports whether there is anything to commit.
 func (t *Tx) Changed() bool { return !t.now.empty() }
 
-// Reads returns what was read so far; nil where it is not tracked.
-func (t *Tx) Reads() *Reads { return t.reads }
+// Reads returns what was read so far; nil where it is not tracked. A loop that is
+// under way counts as far as it went, and no further: the transaction may be
+// committed inside it, and then what was read belongs to whoever commits.
+func (t *Tx) Reads() *Reads {
+	for len(t.scans) > 0 {
+		t.scans[0].done()
+	}
+	return t.reads
+}
 
 // Ops folds every view and returns the changes in canonical order. They alias
 // the transaction.
