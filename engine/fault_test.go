@@ -249,20 +249,20 @@ func TestFullDiskIsLeftAlone(t *testing.T) {
 		const room = 400 << 10
 		mem := tracked()
 		mem.SetCapacity(room)
-		tries := 0
+		var tries atomic.Int64
 		mem.OnOp(func(op vfs.Op) {
 			if op.Kind == vfs.OpRemove && strings.HasPrefix(op.Name, "log/spare-") {
-				tries++
+				tries.Add(1)
 			}
 		})
 		db := open(t, mem.Reopen(), engine.Options{SegmentSize: 1 << 20, CheckpointAfter: 80_000, CheckpointRate: -1})
-		for n, want := range []int{1, 1, 2, 2} { // again behind 10 KB
+		for n, want := range []int64{1, 1, 2, 2} { // again behind 10 KB
 			for range 4 {
 				put(t, db, "a", string(make([]byte, 1000)))
 				time.Sleep(time.Minute)
 			}
-			if tries != want {
-				t.Errorf("behind %d puts: tried %d times, want %d", 4*n+4, tries, want)
+			if got := tries.Load(); got != want {
+				t.Errorf("behind %d puts: tried %d times, want %d", 4*n+4, got, want)
 			}
 		}
 		check(t, db.Close())
