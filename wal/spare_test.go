@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -119,10 +118,15 @@ func TestCloseWaitsForUpkeep(t *testing.T) {
 			r := newRig(t, m, sparing(2))
 			r.fill(7)
 			closed := make(chan error, 1)
-			beside := sync.OnceFunc(func() {
+			closing := false
+			beside := func() {
+				if closing {
+					return
+				}
+				closing = true
 				go func() { closed <- r.Close() }()
 				synctest.Wait() // until it can go no further
-			})
+			}
 			if what == "prepare" {
 				check(t, r.Prepare(t.Context(), func(context.Context) { beside() }))
 			} else {
