@@ -321,6 +321,56 @@ func TestNoSpaceWhereFull(t *testing.T) {
 	}
 }
 
+// TestZerosAhead: behind every group stands room for the seal, and for those who delete
+// where the group does not; where there is no room for more zeros there are none, and
+// those that were half written go.
+func TestZerosAhead(t *testing.T) {
+	m := mem()
+	writes := 0
+	short := false
+	fail := vfs.NewFail(m, vfs.InjectorFunc(func(op vfs.Op) error {
+		if op.Kind != vfs.OpWrite || op.Name == DurableName {
+			return nil
+		}
+		if writes++; short && op.Len > sealSize {
+			return vfs.Short(fault.ErrNoSpace)
+		}
+		return nil
+	}))
+	opts := tiny()
+	opts.SegmentSize, opts.Grow, opts.Reserve = 64<<10, 8<<10, 2<<10
+	r := newRig(t, fail, opts)
+	for i := range 40 {
+		rec := record(strings.Repeat("x", 100*i))
+		rec.Frees = i%2 == 1
+		last, err := r.Append(t.Context(), r.last, []Record{rec})
+		check(t, err)
+		r.last = last
+		if a := r.active; a.size < a.off+r.spared(rec.Frees) || int64(len(readFile(t, m, a.name))) != a.size {
+			t.Fatalf("group %d ends at %d, the file at %d, said to be %d", i, a.off, len(readFile(t, m, a.name)), a.size)
+		}
+	}
+	frees := record("")
+	frees.Frees = true
+	for r.active.off+2*sealSize <= r.active.size { // all room but for the seal
+		last, err := r.Append(t.Context(), r.last, []Record{frees})
+		check(t, err)
+		r.last = last
+	}
+	short = true
+	size := r.active.size
+	wantKind(t, r.add(strings.Repeat("x", 3000)), fault.ErrNoSpace)
+	if got := int64(len(readFile(t, m, r.active.name))); got != size || r.active.size != size {
+		t.Errorf("%d bytes after zeros that failed, before %d", got, size)
+	}
+	writes = 0
+	_, err := r.Append(t.Context(), r.last, []Record{frees}) // the zeros ahead fail, those it needs do not
+	if check(t, err); writes != 3 || r.active.size != size+sealSize {
+		t.Errorf("%d writes, %d bytes", writes, r.active.size-size)
+	}
+	check(t, r.Close())
+}
+
 // TestFirstGroupFails: a segment whose first group could not be written is no segment:
 // ending it leaves nothing.
 func TestFirstGroupFails(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/vlogdb/vlog/internal/fault"
 	"github.com/vlogdb/vlog/internal/vfs"
@@ -106,6 +107,38 @@ func TestSpareTaken(t *testing.T) {
 	check(t, r.fs.Remove(SpareName(1)))
 	r.put("one")
 	check(t, r.Close())
+}
+
+// TestCloseWaitsForUpkeep: closing beside preparing and beside trimming lets them come
+// to their end, and then leaves nothing of theirs.
+func TestCloseWaitsForUpkeep(t *testing.T) {
+	for _, what := range []string{"prepare", "trim"} {
+		synctest.Test(t, func(t *testing.T) {
+			m := mem()
+			r := newRig(t, m, sparing(2))
+			r.fill(7)
+			closed := make(chan error, 1)
+			closing := false
+			beside := func() {
+				if closing {
+					return
+				}
+				closing = true
+				go func() { closed <- r.Close() }()
+				synctest.Wait() // until it can go no further
+			}
+			if what == "prepare" {
+				check(t, r.Prepare(t.Context(), func(context.Context) { beside() }))
+			} else {
+				m.OnOp(func(vfs.Op) { beside() })
+				check(t, r.Trim(t.Context(), 7))
+			}
+			check(t, <-closed)
+			if left := names(t, m); strings.HasPrefix(left[len(left)-1], sparePrefix) {
+				t.Errorf("%s: left %v", what, left)
+			}
+		})
+	}
 }
 
 // TestRecycle: the file of a trimmed segment becomes another one, and the frames
