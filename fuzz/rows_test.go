@@ -1,6 +1,7 @@
 package fuzz
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -102,7 +103,7 @@ func dropped(fs vfs.FS) string {
 			checkpoints = append(checkpoints, seq)
 		}
 		if _, ok := wal.ParseSegment(e.Name); ok {
-			seg, err := wal.Scan(fs, "log/"+e.Name, store, nil)
+			seg, err := wal.Scan(context.Background(), wal.Place{FS: fs, Name: "log/" + e.Name, Store: store}, nil)
 			if err != nil {
 				return err.Error()
 			}

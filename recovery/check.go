@@ -277,7 +277,7 @@ func (c *checker) segments() error {
 func (c *checker) segment(f File, next batch.Seq) error {
 	c.sum.Segments++
 	first, _ := wal.ParseSegment(f.Base())
-	seg, err := wal.Scan(c.fs, f.Path, c.store, c.visit)
+	seg, err := wal.Scan(c.ctx, wal.Place{FS: c.fs, Name: f.Path, Store: c.store}, c.visit)
 	if err != nil {
 		c.prev = nil
 		return errors.Join(c.damage(f.Path, first, err, affected(first, next)), c.read(f))

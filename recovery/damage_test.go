@@ -76,7 +76,7 @@ func rechained(t testing.TB, n *novel, name string) files {
 	check(t, err)
 	var recs []batch.Record
 	first, after := h.First, h.First
-	_, err = wal.Scan(m, name, n.id, func(e wal.Entry, _ int64) error {
+	_, err = wal.Scan(t.Context(), wal.Place{FS: m, Name: name, Store: n.id}, func(e wal.Entry, _ int64) error {
 		r := batch.NewRecord([]byte(string(e.Payload)))
 		r.Time = e.Time
 		recs = append(recs, r)

@@ -384,7 +384,7 @@ func promotionLine(id wal.StoreID, seq batch.Seq, digest batch.Digest) string {
 func tornTail(t testing.TB, id wal.StoreID, f files, name string) files {
 	t.Helper()
 	m := f.disk(t)
-	seg, err := wal.Scan(m, name, id, nil)
+	seg, err := wal.Scan(t.Context(), wal.Place{FS: m, Name: name, Store: id}, nil)
 	check(t, err)
 	s, err := Open(t.Context(), m.Reopen(), readOnly())
 	check(t, err)

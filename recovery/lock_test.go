@@ -189,3 +189,16 @@ func TestNotClosedIsTold(t *testing.T) {
 		t.Errorf("read-only: %+v", s.Report)
 	}
 }
+
+// TestBehindAnOldSeal: what lies behind the seal of a segment that is not the newest
+// goes too, and is no damage.
+func TestBehindAnOldSeal(t *testing.T) {
+	n := write(t, 1)
+	nine := wal.SegmentName(9)
+	m := n.closed.with(nine, n.closed[nine]+"left of a file that was longer").disk(t)
+	s, err := Open(t.Context(), m.Reopen(), small(5))
+	check(t, err)
+	if got := slurp(t, m, nine); got != n.closed[nine] || s.Report.Clean {
+		t.Errorf("%d bytes, %+v", len(got)-len(n.closed[nine]), s.Report)
+	}
+}

@@ -58,7 +58,7 @@ func (l *look) segment(first batch.Seq, newest bool) error {
 		return context.Cause(l.ctx)
 	}
 	l.reading = name
-	seg, err := wal.Scan(l.fs, name, l.store, l.apply)
+	seg, err := wal.Scan(l.ctx, wal.Place{FS: l.fs, Name: name, Store: l.store}, l.apply)
 	if err != nil {
 		return err
 	}

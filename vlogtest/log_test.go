@@ -100,7 +100,7 @@ func TestLocal(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		seg, err := wal.Scan(left, wal.Dir+"/"+e.Name, wal.StoreID{1}, nil)
+		seg, err := wal.Scan(t.Context(), wal.Place{FS: left, Name: wal.Dir + "/" + e.Name, Store: wal.StoreID{1}}, nil)
 		if err != nil || !seg.Sealed {
 			t.Errorf("%s after a power cut: %+v %v", e.Name, seg, err)
 		}

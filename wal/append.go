@@ -188,6 +188,9 @@ func (l *Local) room(size int64, frees bool) error {
 // next ends the active segment and begins another. The new file is made first:
 // where there is no room for it, the active segment stays as it is.
 func (l *Local) next() error {
+	if err := l.inPlace(); err != nil {
+		return err
+	}
 	a, err := l.ready()
 	if err != nil {
 		return err
@@ -197,6 +200,20 @@ func (l *Local) next() error {
 		return errors.Join(err, a.f.Close())
 	}
 	return l.enter(a)
+}
+
+// inPlace looks whether the active segment still stands under its name: where log/
+// was moved away and another put there, the next segment would go into that one.
+func (l *Local) inPlace() error {
+	a := l.active
+	h, err := ReadHeader(l.fs, a.name, l.opts.Store)
+	if err == nil && h == a.head {
+		return nil
+	}
+	if errors.Is(err, fault.ErrIO) {
+		return &NotWritten{err} // it could not be looked at
+	}
+	return l.stop(a, &fault.Error{Op: "append", At: fault.Place{Path: a.name}, Err: fault.ErrNotFound, Detail: "the segment being written is no longer under its name", Cause: err})
 }
 
 // begin makes a segment where none is active.

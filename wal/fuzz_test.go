@@ -33,7 +33,7 @@ func FuzzScan(f *testing.F) {
 		fsys := dirOnly(t)
 		writeFile(t, fsys, SegmentName(1), b)
 		next, behind := Seq(1), int64(512)
-		seg, err := Scan(fsys, SegmentName(1), ours, func(e Entry, off int64) error {
+		seg, err := Scan(t.Context(), Place{fsys, SegmentName(1), ours}, func(e Entry, off int64) error {
 			if e.Seq != next || off < behind || off%8 != 0 || off+40+int64(len(e.Payload)) > int64(len(b)) {
 				t.Fatalf("frame %v at %d with %d bytes", e.Seq, off, len(e.Payload))
 			}
@@ -83,7 +83,7 @@ func mendAgain(t *testing.T, fsys vfs.FS, seg *Segment) {
 	check(t, Cut(fsys, seg))
 	_, err := Mend(fsys, seg, seg.From(0), 1)
 	check(t, err)
-	again, err := Scan(fsys, seg.Name, ours, nil)
+	again, err := Scan(t.Context(), Place{fsys, seg.Name, ours}, nil)
 	check(t, err)
 	if !again.Sealed || again.Last != seg.Last || again.ChainEnd != seg.ChainEnd || again.Bad != nil || again.Stray != 0 || again.Size != again.End {
 		t.Fatalf("mended %+v, was %+v", again, seg)

@@ -138,7 +138,7 @@ func onDisk(t testing.TB, fsys vfs.FS) (payloads []string, segments []*Segment) 
 		if !ok {
 			continue
 		}
-		seg, err := Scan(fsys, Dir+"/"+name, ours, func(e Entry, _ int64) error {
+		seg, err := Scan(t.Context(), Place{fsys, Dir + "/" + name, ours}, func(e Entry, _ int64) error {
 			payloads = append(payloads, string(e.Payload))
 			return nil
 		})

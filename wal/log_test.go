@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -466,4 +468,33 @@ func TestReferences(t *testing.T) {
 		}
 	}
 	check(t, r.Close())
+}
+
+// TestLogSwapped: where log/ was moved away and another put in its place, the next
+// segment does not go into that one.
+func TestLogSwapped(t *testing.T) {
+	for name, swap := range map[string]func(dir string) error{
+		"empty": func(dir string) error { return os.Mkdir(filepath.Join(dir, Dir), 0o700) },
+		"none":  func(string) error { return nil },
+		"another": func(dir string) error {
+			h := head(1)
+			return errors.Join(os.Mkdir(filepath.Join(dir, Dir), 0o700), os.WriteFile(filepath.Join(dir, SegmentName(1)), h.encode(), 0o600))
+		},
+	} {
+		dir := t.TempDir()
+		fsys, err := vfs.OpenOS(dir)
+		check(t, err)
+		r := newRig(t, fsys, tiny())
+		r.fill(3)
+		check(t, os.Rename(filepath.Join(dir, Dir), filepath.Join(dir, "away")))
+		check(t, swap(dir))
+		if err := r.add(strings.Repeat("x", 600)); !errors.Is(err, fault.ErrAmbiguous) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		wantKind(t, r.add("more"), fault.ErrPoisoned)
+		wantKind(t, r.Close(), fault.ErrPoisoned)
+		if found, err := os.ReadDir(filepath.Join(dir, Dir)); err == nil && len(found) > 1 {
+			t.Errorf("%s: written into it: %v", name, found)
+		}
+	}
 }

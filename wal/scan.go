@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -73,24 +74,33 @@ func ReadHeader(fsys vfs.FS, name string, store StoreID) (Header, error) {
 	return r.header, errors.Join(err, f.Close())
 }
 
+// Place is a segment in a store.
+type Place struct {
+	FS    vfs.FS
+	Name  string // path inside the store
+	Store StoreID
+}
+
 // Scan reads a whole segment and calls visit, which may be nil, for each good
 // frame. Damage and torn tails are told in the result; the error is for what
-// stops reading: the header, the disk, a frame of the future, visit's own error.
-func Scan(fsys vfs.FS, name string, store StoreID, visit Visit) (*Segment, error) {
-	f, err := fsys.Open(name, vfs.ReadOnly)
+// stops reading: the header, the disk, a frame of the future, visit's own error, or
+// the context, which is looked at once per MiB.
+func Scan(ctx context.Context, at Place, visit Visit) (*Segment, error) {
+	f, err := at.FS.Open(at.Name, vfs.ReadOnly)
 	if err != nil {
 		return nil, err
 	}
-	seg, err := scanFile(f, name, store, visit)
+	seg, err := scanFile(ctx, f, at, visit)
 	return seg, errors.Join(err, f.Close())
 }
 
-func scanFile(f vfs.File, name string, store StoreID, visit Visit) (*Segment, error) {
-	r, err := newReader(f, name, store, 0)
+func scanFile(ctx context.Context, f vfs.File, at Place, visit Visit) (*Segment, error) {
+	r, err := newReader(f, at.Name, at.Store, 0)
 	if err != nil {
 		return nil, err
 	}
-	seg := &Segment{Name: name, Header: r.header, Size: r.win.size, End: HeaderSize, Last: r.header.First - 1, ChainEnd: r.header.Chain}
+	r.win.ctx = ctx
+	seg := &Segment{Name: at.Name, Header: r.header, Size: r.win.size, End: HeaderSize, Last: r.header.First - 1, ChainEnd: r.header.Chain}
 	for {
 		more, err := r.step()
 		if err != nil {
@@ -214,6 +224,9 @@ func (r *reader) belongs(store StoreID) error {
 
 // wrap says where: path and offset.
 func (r *reader) wrap(err error, off int64) error {
+	if i, ok := err.(*interrupted); ok {
+		return i.cause
+	}
 	e, ok := err.(*fault.Error)
 	if !ok {
 		return &fault.Error{Op: "read", At: fault.Place{Path: r.name, Offset: off, Seq: uint64(r.next)}, Err: fault.ErrIO, Cause: err}
@@ -298,6 +311,8 @@ func (r *reader) pad(b []byte, off int64) {
 // misfit says why a good header does not belong here; empty where it does.
 func (r *reader) misfit(f *frame, off int64) string {
 	switch {
+	case f.length > batch.MaxRecord:
+		return fmt.Sprintf("payload of %d bytes", f.length)
 	case uint64(f.length) > uint64(r.win.size-off-f.head()):
 		return fmt.Sprintf("payload of %d bytes runs over the end of the file", f.length)
 	case f.kind == kindBatch && f.seq != r.next:

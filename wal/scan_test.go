@@ -2,12 +2,15 @@ package wal
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/vlogdb/vlog/internal/batch"
 	"github.com/vlogdb/vlog/internal/fault"
+	"github.com/vlogdb/vlog/internal/vfs"
 )
 
 // scanBytes scans a hand-made first segment.
@@ -16,7 +19,7 @@ func scanBytes(t testing.TB, b []byte) (*Segment, error) {
 	fsys := mem()
 	check(t, fsys.Mkdir(Dir))
 	writeFile(t, fsys, SegmentName(1), b)
-	return Scan(fsys, SegmentName(1), ours, nil)
+	return Scan(t.Context(), Place{fsys, SegmentName(1), ours}, nil)
 }
 
 // verdict says in a word how the frames of a segment end.
@@ -259,7 +262,7 @@ func TestBelongs(t *testing.T) {
 		store StoreID
 		want  *fault.Kind
 	}{{SegmentName(1), ours, nil}, {SegmentName(1), StoreID{9}, fault.ErrForeign}, {SegmentName(2), ours, fault.ErrCorrupt}, {SegmentName(3), ours, fault.ErrNotFound}} {
-		_, err := Scan(fsys, c.name, c.store, nil)
+		_, err := Scan(t.Context(), Place{fsys, c.name, c.store}, nil)
 		if fault.KindOf(err) != c.want {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -291,7 +294,7 @@ func TestMend(t *testing.T) {
 		check(t, fsys.Mkdir(Dir))
 		writeFile(t, fsys, SegmentName(1), append(bytes.Clone(open.bytes), tail...))
 		for range 2 {
-			seg, err := Scan(fsys, SegmentName(1), ours, nil)
+			seg, err := Scan(t.Context(), Place{fsys, SegmentName(1), ours}, nil)
 			check(t, err)
 			if !seg.Sealed {
 				k, err := Mend(fsys, seg, seg.From(3), 9)
@@ -317,12 +320,63 @@ func TestMendLong(t *testing.T) {
 	for range 4 {
 		r.put(strings.Repeat("x", windowSize/2+1000))
 	}
-	seg, err := Scan(r.fs, SegmentName(1), ours, nil)
+	seg, err := Scan(t.Context(), Place{r.fs, SegmentName(1), ours}, nil)
 	check(t, err)
 	before := readFile(t, r.fs, SegmentName(1))
 	_, err = Mend(r.fs, seg, HeaderSize, 9)
 	check(t, err)
 	if got := readFile(t, r.fs, SegmentName(1)); seg.Last != 4 || !bytes.Equal(got[:seg.Space()], before[:seg.Space()]) {
 		t.Errorf("other bytes, behind %v", seg.Last)
+	}
+}
+
+// TestScanInterrupted: the context ends the look for frames behind the last one, where
+// a file may go on for very long; it is no damage.
+func TestScanInterrupted(t *testing.T) {
+	r := newRig(t, mem(), tiny())
+	r.put("one")
+	f, err := r.fs.Open(SegmentName(1), vfs.ReadWrite)
+	check(t, err)
+	check(t, f.Truncate(8<<30))
+	check(t, f.Close())
+	enough := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	reads := 0
+	fsys := vfs.NewFail(r.fs, vfs.InjectorFunc(func(op vfs.Op) error {
+		if op.Kind == vfs.OpRead {
+			if reads++; reads == 5 {
+				cancel(enough)
+			}
+		}
+		return nil
+	}))
+	if _, err := Scan(ctx, Place{fsys, SegmentName(1), ours}, nil); !errors.Is(err, enough) || fault.KindOf(err) != nil || reads > 6 {
+		t.Errorf("%v behind %d reads", err, reads)
+	}
+}
+
+// TestLongestFrame: a length that no record has is not believed, however long the file is.
+func TestLongestFrame(t *testing.T) {
+	h := head(1)
+	f := frame{kind: kindBatch, flags: flagOpens, length: batch.MaxRecord + 1, seq: 1}
+	m := mem()
+	check(t, m.Mkdir(Dir))
+	file, err := m.Open(SegmentName(1), vfs.CreateNew)
+	check(t, err)
+	_, err = file.WriteAt(appendFrame(h.encode(), &f, h.salt(), HeaderSize), 0)
+	check(t, errors.Join(err, file.Truncate(3<<30), file.Close()))
+	reads := int64(0)
+	fsys := vfs.NewFail(m, vfs.InjectorFunc(func(op vfs.Op) error {
+		if op.Kind == vfs.OpRead {
+			if reads = max(reads, op.Len); op.Offset > 1<<28 {
+				return fault.ErrIO // seen enough
+			}
+		}
+		return nil
+	}))
+	_, err = Scan(t.Context(), Place{fsys, SegmentName(1), ours}, nil)
+	wantKind(t, err, fault.ErrIO)
+	if reads > windowSize {
+		t.Errorf("%d bytes are read at once", reads)
 	}
 }

@@ -150,7 +150,7 @@ func TestRecycle(t *testing.T) {
 	equal(t, "names", names(t, r.fs), []string{"00000000000000000010.vlog", "durable", "spare-5", "spare-6"})
 	check(t, r.Rotate(t.Context()))
 	r.put("new") // into spare-6, which held #4 to #6
-	seg, err := Scan(r.fs, SegmentName(11), ours, nil)
+	seg, err := Scan(t.Context(), Place{r.fs, SegmentName(11), ours}, nil)
 	check(t, err)
 	b := readFile(t, r.fs, SegmentName(11))
 	if stale := bytes.Count(b, []byte("vF")); stale < 3 || len(b) != 4096 {

@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"context"
 	"errors"
 	"io"
 
@@ -12,6 +13,7 @@ const windowSize = 1 << 20
 
 // window reads a file of a known size forwards through one buffer.
 type window struct {
+	ctx  context.Context // ends the reading; nil does not
 	r    io.ReaderAt
 	size int64
 	base int64 // file offset of buf[0]
@@ -34,6 +36,9 @@ func (w *window) at(off int64, n int64) ([]byte, error) {
 }
 
 func (w *window) fill(off, n int64) error {
+	if w.ctx != nil && w.ctx.Err() != nil {
+		return &interrupted{context.Cause(w.ctx)}
+	}
 	n = min(n, w.size-off)
 	if int64(cap(w.buf)) < n {
 		w.buf = make([]byte, n)
@@ -49,3 +54,9 @@ func (w *window) fill(off, n int64) error {
 	}
 	return err
 }
+
+// interrupted marks a reading that the context ended: it says nothing of the file.
+type interrupted struct{ cause error }
+
+func (i *interrupted) Error() string { return i.cause.Error() }
+func (i *interrupted) Unwrap() error { return i.cause }

@@ -26,7 +26,11 @@ func statFile(f *os.File) (st Stat, err error) {
 	if err == unix.ENOSYS || err == unix.EPERM {
 		return statAll(f)
 	}
-	return Stat{Size: int64(x.Size), Links: int(x.Nlink)}, err
+	st = Stat{Size: int64(x.Size), Links: 1}
+	if x.Mask&unix.STATX_NLINK != 0 { // else the file system does not tell
+		st.Links = int(x.Nlink)
+	}
+	return st, err
 }
 
 // lockFile takes the open file description lock: unlike the older kind it also
