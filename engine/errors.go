@@ -27,6 +27,7 @@ var (
 	ErrIncompatible = fault.ErrIncompatible // format or feature of another version
 	ErrReadOnly     = fault.ErrReadOnly     // opened or mounted read-only
 	ErrDenied       = fault.ErrDenied       // permission
+	ErrCompacted    = fault.ErrCompacted    // no longer kept
 	ErrPartial      = fault.ErrPartial      // done in part; what was left out is listed
 	ErrAmbiguous    = fault.ErrAmbiguous    // it may be there after reopening
 	ErrClosed       = fault.ErrClosed       // the DB was closed

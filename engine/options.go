@@ -79,7 +79,7 @@ type Request struct {
 	ops   []batch.Op
 }
 
-// Change is one change of a request. End is set for a range, which deletes [Key, End).
+// Change is one change of a request or batch. End is set for a range, which deletes [Key, End).
 type Change struct {
 	Op     string // put, del or del-range
 	Space  string // kv, sys, …
@@ -90,10 +90,12 @@ type Change struct {
 }
 
 // Changes yields the request's changes. The bytes must not be kept.
-func (r Request) Changes() iter.Seq[Change] {
+func (r Request) Changes() iter.Seq[Change] { return changesOf(r.ops) }
+
+func changesOf(ops []batch.Op) iter.Seq[Change] {
 	return func(yield func(Change) bool) {
-		for i := range r.ops {
-			if !yield(changeOf(&r.ops[i])) {
+		for i := range ops {
+			if !yield(changeOf(&ops[i])) {
 				return
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/vlogdb/vlog/internal/batch"
@@ -42,7 +43,7 @@ type Options struct {
 
 func (o *Options) nanos() int64 { return o.Now().UnixNano() }
 
-// Store is an open store. Lock and Log are nil where it was opened read-only.
+// Store is an open store. Where it was opened read-only Lock is nil and Log frozen.
 type Store struct {
 	FS      vfs.FS
 	Format  Format
@@ -111,7 +112,7 @@ func (s *Store) found(format Format, opts Options) (err error) {
 func (s *Store) recover(ctx context.Context, opts Options) error {
 	l := &look{ctx: ctx, fs: s.FS, store: s.ID, known: s.Known}
 	if opts.ReadOnly {
-		return s.read(l)
+		return s.read(l, opts)
 	}
 	if err := s.hold(holder(opts)); err != nil {
 		return err
@@ -129,12 +130,24 @@ func (s *Store) recover(ctx context.Context, opts Options) error {
 }
 
 // read looks and says what opening for writing would do.
-func (s *Store) read(l *look) error {
+func (s *Store) read(l *look, opts Options) error {
 	if err := l.run(true); err != nil {
 		return err
 	}
 	s.done(l)
+	s.Log = wal.Frozen(s.FS, s.walOptions(opts), wal.Start{Segments: l.kept(), Last: s.Picture.Seq(), Chain: s.Picture.Chain()})
 	return l.measure()
+}
+
+// kept lists the segments as they are.
+func (l *look) kept() []wal.Kept {
+	kept := slices.Clone(l.below)
+	for _, seg := range l.segments {
+		if seg.Frames > 0 {
+			kept = append(kept, wal.Kept{First: seg.Header.First, Last: seg.Last, Epoch: seg.Header.Epoch, Size: seg.End})
+		}
+	}
+	return kept
 }
 
 // done takes over what was found.

@@ -26,7 +26,7 @@ func (n *novel) reads(t testing.TB, what string, m vfs.FS, last int) Report {
 	if err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
-	if s.Lock != nil || s.Log != nil || int(s.Picture.Seq()) != last || !maps.Equal(contentOf(s.Picture), n.hist[last]) {
+	if s.Lock != nil || int(s.Picture.Seq()) != last || !maps.Equal(contentOf(s.Picture), n.hist[last]) {
 		t.Fatalf("%s: at %v, not #%d", what, s.Picture.Seq(), last)
 	}
 	if fail.Injected() != 0 {

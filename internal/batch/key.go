@@ -24,6 +24,9 @@ const (
 // Main is the tenant meant where none is named.
 const Main = "main"
 
+// unnamed begins what a space without a name is called.
+const unnamed = "space-"
+
 // String returns the space's name.
 func (s Space) String() string {
 	switch s {
@@ -38,7 +41,7 @@ func (s Space) String() string {
 	case Comm:
 		return "commit"
 	}
-	return fmt.Sprintf("space-%d", uint8(s))
+	return unnamed + strconv.Itoa(int(s))
 }
 
 // Tree ends inside a key: the tenant's name is closed by endOfTenant, and a range

@@ -1,0 +1,209 @@
+package batch
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// compactDepth is how deep a value may be nested that is spelled verbatim: tools
+// that read lines have limits of their own.
+const compactDepth = 200
+
+// isCompact reports whether a value is spelled verbatim: one JSON value of ASCII
+// alone, without white space between its parts and without an object that has a
+// name twice. The rule is part of the format.
+func isCompact(p []byte) bool {
+	s := scanner{p: p}
+	return s.value(0) && s.i == len(p)
+}
+
+// scanner walks JSON. Each method goes over what it is named for and reports
+// whether that stood there.
+type scanner struct {
+	p []byte
+	i int
+}
+
+func (s *scanner) next(c byte) bool {
+	if s.i < len(s.p) && s.p[s.i] == c {
+		s.i++
+		return true
+	}
+	return false
+}
+
+func (s *scanner) value(depth int) bool {
+	if s.i >= len(s.p) || depth > compactDepth {
+		return false
+	}
+	switch c := s.p[s.i]; c {
+	case '{':
+		return s.object(depth)
+	case '[':
+		return s.array(depth)
+	case '"':
+		return s.text()
+	case 't':
+		return s.word("true")
+	case 'f':
+		return s.word("false")
+	case 'n':
+		return s.word("null")
+	}
+	return s.number()
+}
+
+func (s *scanner) word(w string) bool {
+	if len(s.p)-s.i < len(w) || string(s.p[s.i:s.i+len(w)]) != w {
+		return false
+	}
+	s.i += len(w)
+	return true
+}
+
+func (s *scanner) array(depth int) bool {
+	s.i++
+	if s.next(']') {
+		return true
+	}
+	for s.value(depth + 1) {
+		if s.next(']') {
+			return true
+		}
+		if !s.next(',') {
+			return false
+		}
+	}
+	return false
+}
+
+func (s *scanner) object(depth int) bool {
+	s.i++
+	if s.next('}') {
+		return true
+	}
+	var seen names
+	for {
+		from := s.i
+		if !s.text() || !seen.add(s.p[from:s.i]) || !s.next(':') || !s.value(depth+1) {
+			return false
+		}
+		if s.next('}') {
+			return true
+		}
+		if !s.next(',') {
+			return false
+		}
+	}
+}
+
+// text goes over a string of printable ASCII and escapes.
+func (s *scanner) text() bool {
+	if !s.next('"') {
+		return false
+	}
+	for s.i < len(s.p) {
+		c := s.p[s.i]
+		s.i++
+		switch {
+		case c == '"':
+			return true
+		case c == '\\':
+			if !s.escape() {
+				return false
+			}
+		case c < ' ' || c >= 0x7f:
+			return false
+		}
+	}
+	return false
+}
+
+func (s *scanner) escape() bool {
+	if s.i >= len(s.p) {
+		return false
+	}
+	c := s.p[s.i]
+	s.i++
+	switch c {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return true
+	case 'u':
+		return s.many(isHex) == 4
+	}
+	return false
+}
+
+// many goes over at most four bytes of a class and returns how many there were.
+func (s *scanner) many(class func(byte) bool) (n int) {
+	for n < 4 && s.i < len(s.p) && class(s.p[s.i]) {
+		s.i++
+		n++
+	}
+	return n
+}
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+}
+
+func (s *scanner) number() bool {
+	s.next('-')
+	if !s.next('0') && !s.digits() {
+		return false
+	}
+	if s.next('.') && !s.digits() {
+		return false
+	}
+	if s.next('e') || s.next('E') {
+		if !s.next('+') {
+			s.next('-')
+		}
+		return s.digits()
+	}
+	return true
+}
+
+func (s *scanner) digits() bool {
+	from := s.i
+	for s.i < len(s.p) && s.p[s.i] >= '0' && s.p[s.i] <= '9' {
+		s.i++
+	}
+	return s.i > from
+}
+
+// names are those of one object.
+type names struct {
+	few  []string
+	many map[string]bool
+}
+
+// fewNames is how many names are compared one by one.
+const fewNames = 16
+
+// add takes a name as it is spelled; false where the object has it already.
+func (n *names) add(spelled []byte) bool {
+	name := string(spelled[1 : len(spelled)-1])
+	if strings.Contains(name, `\`) && json.Unmarshal(spelled, &name) != nil {
+		return false
+	}
+	if n.many == nil && len(n.few) < fewNames {
+		if slices.Contains(n.few, name) {
+			return false
+		}
+		n.few = append(n.few, name)
+		return true
+	}
+	if n.many == nil {
+		n.many = map[string]bool{}
+		for _, f := range n.few {
+			n.many[f] = true
+		}
+	}
+	if n.many[name] {
+		return false
+	}
+	n.many[name] = true
+	return true
+}
