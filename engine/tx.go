@@ -17,8 +17,9 @@ type Mode uint8
 //
 //   - Deferred, the zero value, takes no lock: its commit checks that what it read
 //     has not changed and is ErrConflict otherwise, with nothing written.
-//   - Immediate takes the writer's place at begin: its commit cannot conflict, and
-//     other writers wait.
+//   - Immediate takes the writer's place at begin: other writers wait, and its
+//     commit cannot conflict, but for one case: it sees what is still on its way to
+//     the disk, and conflicts where that could not be written for want of space.
 //   - Exclusive also waits until all other writing transactions have ended and
 //     lets none begin.
 //   - Reading never writes: a fixed picture of the published state.
@@ -131,7 +132,7 @@ func (t *txCore) forget() {
 }
 
 // Context returns the context of the transaction: beginning another writing
-// transaction of the same DB with it is ErrInTx.
+// transaction of the same DB with it is ErrInTx, also after the end.
 func (tx *Tx) Context() context.Context { return tx.core.ctx }
 
 // Mode returns how the transaction was begun.
@@ -154,7 +155,7 @@ func (tx *Tx) Base() uint64 { return uint64(tx.core.base.Picture.Seq()) }
 // Seq returns the number that the commit got; 0 before, and where nothing changed.
 func (tx *Tx) Seq() uint64 { return uint64(tx.core.seq) }
 
-// Put sets a key to a value; both are copied. ErrTooLarge for a key above 32 KiB
+// Put sets a key to a value. ErrTooLarge for a key above 32 KiB
 // or where the transaction grows above Options.MaxBatch.
 func (tx *Tx) Put(key, value []byte) error {
 	if err := tx.core.writing("put"); err != nil {
@@ -195,9 +196,8 @@ func (tx *Tx) Sub(fn func(tx *Tx) error) error {
 	t := tx.core.tx
 	depth := t.Depth()
 	t.Push()
-	folded := false
 	defer func() {
-		if !folded && tx.Open() {
+		if tx.Open() {
 			unwind(t, depth)
 		}
 	}()
@@ -208,7 +208,6 @@ func (tx *Tx) Sub(fn func(tx *Tx) error) error {
 		return err
 	}
 	t.Fold()
-	folded = true
 	return nil
 }
 

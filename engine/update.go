@@ -32,11 +32,11 @@ func (s Scope) View(ctx context.Context, fn func(ctx context.Context, tx *Tx) er
 
 // Update runs fn in a Deferred transaction and commits it. Where what fn read has
 // changed meanwhile it runs fn again on the newer state, after a few times in the
-// writer's place; so fn must not leave traces outside the transaction. An error
-// or a panic in fn rolls back. Beginning another writing transaction with the
-// context that fn gets is ErrInTx; with another context it is a transaction of its
-// own, which waits for ever where this one holds the writer's place: always use
-// the context that fn gets.
+// writer's place; so fn must not leave traces outside the transaction, and only
+// what it reads by tx counts. An error or a panic in fn rolls back. Beginning
+// another writing transaction with the context that fn gets is ErrInTx; with
+// another context it is a transaction of its own, which may wait for this one and
+// so for ever: always use the context that fn gets.
 //
 // Three things may happen: nil, the batch is on disk; an error, nothing was
 // written; or ErrAmbiguous, it may be there after reopening.
@@ -112,11 +112,12 @@ func runIn(tx *Tx, fn func(ctx context.Context, tx *Tx) error) (lost bool, err e
 // Begin begins a transaction in a mode; the context governs it to its end. End it
 // with Commit, Submit or Rollback; Rollback after Commit does nothing, so that
 // `defer tx.Rollback()` is right. Inside View, Update and Scope.Submit these three
-// are ErrInTx and do nothing: there the function's result decides. Prefer View and Update: only they cannot be
-// left open, and only Update retries.
+// are ErrInTx and do nothing: there the function's result decides. Prefer View and
+// Update: only they cannot be left open, and only Update retries.
 //
 // Errors: ErrInTx where ctx belongs to a transaction of this DB and mode is not
-// Reading, ErrReadOnly, ErrClosed, ErrPoisoned, or the context's.
+// Reading, ErrBadName for an unknown mode, ErrReadOnly, ErrClosed, ErrPoisoned, or
+// the context's.
 func (s Scope) Begin(ctx context.Context, mode Mode) (*Tx, error) {
 	if mode == Reading {
 		return s.beginReading(ctx)

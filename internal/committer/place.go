@@ -69,7 +69,6 @@ func (c *Committer) claimLocked() *claim {
 		c.place.queue = append(c.place.queue, cl)
 		return cl
 	}
-	c.drainLocked()
 	c.place.held = true
 	close(cl.given)
 	return cl
