@@ -25,7 +25,7 @@ func (f fold) apply(b engine.Batch) {
 			delete(f, c.Tenant+"/"+string(c.Key))
 		default:
 			maps.DeleteFunc(f, func(k, _ string) bool {
-				return k >= c.Tenant+"/"+string(c.Key) && (c.End == nil || k < c.Tenant+"/"+string(c.End)) && k < c.Tenant+"0"
+				return k >= c.Tenant+"/"+string(c.Key) && (len(c.End) == 0 || k < c.Tenant+"/"+string(c.End)) && k < c.Tenant+"0"
 			})
 		}
 	}

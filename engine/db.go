@@ -18,7 +18,8 @@ import (
 )
 
 // DB is an open store. It is the Scope of the tenant "main"; Tenant gives others.
-// All methods may be called at once. After Close every method fails with ErrClosed.
+// All methods may be called at once. After Close every method that returns an error
+// returns ErrClosed.
 type DB struct{ Scope }
 
 // Scope is one tenant of a DB: the same operations on keys of its own. The zero
@@ -113,7 +114,8 @@ func (db *DB) Durable() uint64 {
 	return uint64(db.picture().Seq())
 }
 
-// Sync waits until everything committed or submitted so far is on disk.
+// Sync waits until everything committed or submitted so far is on disk. After an
+// error it is not known to be; where the context ended, the error is ErrAmbiguous.
 func (db *DB) Sync(ctx context.Context) error {
 	if err := db.core.writable("sync"); err != nil {
 		return err

@@ -17,10 +17,12 @@
 // Every write is a transaction; all of its changes are one batch in the log, all
 // or nothing. When [Scope.Update] returns nil the batch is on disk. Transactions
 // are serializable in every mode. Readers take no lock, never wait and see only
-// what a crash can no longer take away.
+// what a crash can no longer take away. [SyncPolicy] tells what is otherwise where
+// [Options].Sync is not zero.
 //
 // A DB, a Scope and what they return are safe for any number of goroutines; a Tx
-// belongs to one. Byte slices that come out are read-only.
+// belongs to one. Byte slices that come out are read-only and stay valid; those
+// that go in are copied. Keys and values may be empty; nil is an empty one.
 //
 // Errors say what (errors.Is with the sentinels of this package) and where
 // (errors.AsType[*engine.Error]).

@@ -5,7 +5,9 @@ import (
 	"github.com/vlogdb/vlog/recovery"
 )
 
-// Error says where an operation failed, why, and what to do about it.
+// Error says where an operation failed, why, and what to do about it: Op, At (Path,
+// Offset, Seq), Err (a *Kind), Detail, Hint and Cause. Its method Advice returns
+// what to do in any case.
 type Error = fault.Error
 
 // Kind is a sentinel: what failed. Code is stable, Exit is the command's exit code.

@@ -142,11 +142,11 @@ func (db *DB) Report() Report { return db.core.store.Report }
 
 // Stats are counts since the DB was opened, and what the map costs now.
 type Stats struct {
-	Commits         uint64 // batches acknowledged
+	Commits         uint64 // batches written
 	Groups          uint64 // writes they took
 	Syncs           uint64
 	Conflicts       uint64 // commits refused because what they read had changed
-	BatchBytes      uint64 // of batches written
+	BatchBytes      uint64 // of those batches
 	OpenTx          int    // open writing transactions
 	Seq             uint64 // newest batch that readers see
 	Durable         uint64

@@ -39,15 +39,17 @@ type Options struct {
 	// is 128 MiB, negative is no bound.
 	CheckpointRate int64
 
-	// Admit sees every request before it is numbered; an error refuses it. It must
-	// not call the DB. Nil admits everything.
+	// Admit sees every request before it is numbered; an error refuses it. It runs
+	// in the goroutine that commits, so it may be called at once, and must not call
+	// the DB. Nil admits everything.
 	Admit func(context.Context, Request) error
 	// Logger is told what nobody else learns of, such as a failed checkpoint in
 	// the background; nil is silent.
 	Logger *slog.Logger
 	// Clock gives the time of batches, which orders nothing; nil is time.Now.
-	Clock func() time.Time
-	// Random gives epochs and ids; nil is crypto/rand.
+	// Random gives epochs and ids; nil is crypto/rand. Both may be called at once,
+	// with locks held: they must not call the DB, wait or panic.
+	Clock  func() time.Time
 	Random func() uint64
 
 	inMemory bool // there is no disk to prepare files on
@@ -65,7 +67,7 @@ const (
 	SyncNever  SyncPolicy = -1
 )
 
-// SyncEvery syncs in the background about every d, which must be positive.
+// SyncEvery syncs in the background about every d; below 1 ns it is 1 ns.
 func SyncEvery(d time.Duration) SyncPolicy { return SyncPolicy(max(d, 1)) }
 
 // Keep says how far back a store reaches. Exactly one field is set:
@@ -79,7 +81,8 @@ type Request struct {
 	ops   []batch.Op
 }
 
-// Change is one change of a request or batch. End is set for a range, which deletes [Key, End).
+// Change is one change of a request or batch. End is not nil for a range, which deletes
+// [Key, End), or all from Key where End is empty.
 type Change struct {
 	Op     string // put, del or del-range
 	Space  string // kv, sys, …

@@ -10,7 +10,7 @@ import (
 )
 
 // Entry is a key, its value, and the number of the batch that put it; 0 where
-// this very transaction did. The bytes are read-only.
+// this very transaction did.
 type Entry struct {
 	Key   []byte
 	Value []byte
@@ -18,7 +18,8 @@ type Entry struct {
 }
 
 // Range is a part of a tenant's keys, in bytewise order. The zero Range is all of
-// them; the parts given are all required.
+// them; the parts given are all required. To go on behind a key, give that key and
+// a zero byte as From.
 type Range struct {
 	Prefix  []byte // only keys that begin so
 	From    []byte // not below
@@ -56,8 +57,7 @@ type reader interface {
 	Descend(from, to []byte) iter.Seq[state.Entry]
 }
 
-// Get returns the value of a key; ErrNotFound where it has none. The bytes are
-// read-only.
+// Get returns the value of a key; ErrNotFound where it has none.
 func (tx *Tx) Get(key []byte) ([]byte, error) {
 	e, err := tx.Entry(key)
 	return e.Value, err
@@ -137,13 +137,14 @@ func (s Scope) missing(key []byte) error {
 }
 
 // Get returns the value of a key as it is now; ErrNotFound where it has none. It
-// takes no lock. The bytes are read-only and stay valid.
+// takes no lock.
 func (s Scope) Get(ctx context.Context, key []byte) ([]byte, error) {
 	e, err := s.Entry(ctx, key)
 	return e.Value, err
 }
 
-// Entry returns a key with its value and the batch that put it, as it is now.
+// Entry returns a key with its value and the batch that put it, as it is now;
+// ErrNotFound where there is none.
 func (s Scope) Entry(_ context.Context, key []byte) (Entry, error) {
 	if err := s.core.ended("get"); err != nil {
 		return Entry{}, err

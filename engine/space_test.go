@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/vlogdb/vlog/engine"
 	"github.com/vlogdb/vlog/internal/vfs"
@@ -114,4 +118,58 @@ func (f *fullDisk) goOn() {
 		}
 	}
 	check(f.T, f.db.Close())
+}
+
+// TestDeleteAmongPuts: on a full disk an Update that only deletes goes through, though
+// many put what it reads, in vain, by themselves and in the writer's place.
+func TestDeleteAmongPuts(t *testing.T) {
+	const keys, most = 10, 8 // runs of one Update
+	synctest.Test(t, func(t *testing.T) {
+		mem := tracked()
+		mem.SetCapacity(100 * 4096)
+		opts := quiet
+		opts.SegmentSize = 256 << 10
+		db := open(t, vfs.NewSlow(mem.Reopen(), func(op vfs.Op) time.Duration {
+			if op.Kind == vfs.OpSync || op.Kind == vfs.OpWrite {
+				return time.Millisecond
+			}
+			return 0
+		}), opts)
+		big := strings.Repeat("x", 3000)
+		for n := range keys {
+			put(t, db, fmt.Sprint("key", n), "1")
+		}
+		for n, err := 0, error(nil); err == nil; n++ {
+			err = db.Put(t.Context(), fmt.Append(nil, "more", n), []byte(big))
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for w := range 12 {
+			wg.Go(func() {
+				rng := rand.New(rand.NewPCG(1, uint64(w)))
+				for ctx.Err() == nil {
+					time.Sleep(time.Duration(rng.IntN(1500)) * time.Microsecond)
+					fn := putIn(fmt.Sprint("key", rng.IntN(keys)), big)
+					if w%2 == 0 {
+						want(t, "put", db.Update(context.Background(), fn), engine.ErrNoSpace)
+					} else if inMode(context.Background(), db, engine.Immediate, fn) == nil {
+						t.Error("there was space")
+					}
+				}
+			})
+		}
+		for n := range keys {
+			runs := 0
+			if err := db.Update(t.Context(), func(_ context.Context, tx *engine.Tx) error {
+				runs++
+				_, err := tx.Count(engine.Range{Prefix: []byte("key")})
+				time.Sleep(time.Millisecond)
+				return errors.Join(err, tx.Delete(fmt.Append(nil, "key", n)))
+			}); err != nil || runs > most {
+				t.Errorf("delete %d, %d runs: %v", n, runs, err)
+			}
+		}
+		stop()
+		wg.Wait()
+	})
 }

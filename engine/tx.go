@@ -17,8 +17,9 @@ type Mode uint8
 //
 //   - Deferred, the zero value, takes no lock: its commit checks that what it read
 //     has not changed and is ErrConflict otherwise, with nothing written.
-//   - Immediate takes the writer's place at begin: its commit cannot conflict, and
-//     other writers wait.
+//   - Immediate takes the writer's place at begin: other writers wait, and its
+//     commit cannot conflict, but for one case: it sees what is still on its way to
+//     the disk, and conflicts where that could not be written for want of space.
 //   - Exclusive also waits until all other writing transactions have ended and
 //     lets none begin.
 //   - Reading never writes: a fixed picture of the published state.
@@ -131,7 +132,7 @@ func (t *txCore) forget() {
 }
 
 // Context returns the context of the transaction: beginning another writing
-// transaction of the same DB with it is ErrInTx.
+// transaction of the same DB with it is ErrInTx, also after the end.
 func (tx *Tx) Context() context.Context { return tx.core.ctx }
 
 // Mode returns how the transaction was begun.
@@ -197,9 +198,8 @@ func (tx *Tx) Sub(fn func(tx *Tx) error) error {
 	t := tx.core.tx
 	depth := t.Depth()
 	t.Push()
-	folded := false
 	defer func() {
-		if !folded && tx.Open() {
+		if tx.Open() {
 			unwind(t, depth)
 		}
 	}()
@@ -210,7 +210,6 @@ func (tx *Tx) Sub(fn func(tx *Tx) error) error {
 		return err
 	}
 	t.Fold()
-	folded = true
 	return nil
 }
 

@@ -12,7 +12,8 @@ import (
 )
 
 // inPlaceAfter is how many conflicts Update takes before it asks for the writer's
-// place, where it cannot conflict: so nobody loses for ever.
+// place, where it cannot conflict, but with what others could not write: after one
+// more it waits for that too. So nobody loses for ever.
 const inPlaceAfter = 3
 
 // inTx is the key under which a context carries the open transaction of a DB.
@@ -32,11 +33,11 @@ func (s Scope) View(ctx context.Context, fn func(ctx context.Context, tx *Tx) er
 
 // Update runs fn in a Deferred transaction and commits it. Where what fn read has
 // changed meanwhile it runs fn again on the newer state, after a few times in the
-// writer's place; so fn must not leave traces outside the transaction. An error
-// or a panic in fn rolls back. Beginning another writing transaction with the
-// context that fn gets is ErrInTx; with another context it is a transaction of its
-// own, which waits for ever where this one holds the writer's place: always use
-// the context that fn gets.
+// writer's place; so fn must not leave traces outside the transaction, and only
+// what it reads by tx counts. An error or a panic in fn rolls back. Beginning
+// another writing transaction with the context that fn gets is ErrInTx; with
+// another context it is a transaction of its own, which may wait for this one and
+// so for ever: always use the context that fn gets.
 //
 // Three things may happen: nil, the batch is on disk; an error, nothing was
 // written; or ErrAmbiguous, it may be there after reopening.
@@ -77,11 +78,20 @@ func (s Scope) retry(ctx context.Context, fn func(ctx context.Context, tx *Tx) e
 func (s Scope) beginAttempt(ctx context.Context, n int) (*Tx, error) {
 	switch {
 	case n == 0:
-		return s.begin(ctx, Deferred, false)
+		return s.begin(ctx, start{})
 	case n < inPlaceAfter:
-		return s.begin(ctx, Deferred, true)
+		return s.begin(ctx, start{pending: true})
+	case n == inPlaceAfter:
+		return s.begin(ctx, start{mode: Immediate})
 	}
-	return s.begin(ctx, Immediate, true)
+	return s.begin(ctx, start{mode: Immediate, settled: true})
+}
+
+// start is how a writing transaction begins.
+type start struct {
+	mode    Mode
+	pending bool // Deferred: on the pending picture
+	settled bool // in the writer's place: only once all that it sees is durable
 }
 
 // runIn runs fn and rolls back where it fails or panics; lost says that fn failed on
@@ -112,11 +122,12 @@ func runIn(tx *Tx, fn func(ctx context.Context, tx *Tx) error) (lost bool, err e
 // Begin begins a transaction in a mode; the context governs it to its end. End it
 // with Commit, Submit or Rollback; Rollback after Commit does nothing, so that
 // `defer tx.Rollback()` is right. Inside View, Update and Scope.Submit these three
-// are ErrInTx and do nothing: there the function's result decides. Prefer View and Update: only they cannot be
-// left open, and only Update retries.
+// are ErrInTx and do nothing: there the function's result decides. Prefer View and
+// Update: only they cannot be left open, and only Update retries.
 //
 // Errors: ErrInTx where ctx belongs to a transaction of this DB and mode is not
-// Reading, ErrReadOnly, ErrClosed, ErrPoisoned, or the context's.
+// Reading, ErrBadName for an unknown mode, ErrReadOnly, ErrClosed, ErrPoisoned, or
+// the context's.
 func (s Scope) Begin(ctx context.Context, mode Mode) (*Tx, error) {
 	if mode == Reading {
 		return s.beginReading(ctx)
@@ -124,7 +135,7 @@ func (s Scope) Begin(ctx context.Context, mode Mode) (*Tx, error) {
 	if mode > Reading {
 		return nil, &fault.Error{Op: "begin", Err: fault.ErrBadName, Detail: fmt.Sprintf("mode %d", mode), Hint: "use Deferred, Immediate, Exclusive or Reading"}
 	}
-	return s.begin(ctx, mode, false)
+	return s.begin(ctx, start{mode: mode})
 }
 
 func (s Scope) beginReading(ctx context.Context) (*Tx, error) {
@@ -139,8 +150,8 @@ func (s Scope) beginReading(ctx context.Context) (*Tx, error) {
 	return &Tx{t, s}, nil
 }
 
-// begin begins a writing transaction, on the pending picture where that is asked for.
-func (s Scope) begin(ctx context.Context, mode Mode, pending bool) (*Tx, error) {
+// begin begins a writing transaction.
+func (s Scope) begin(ctx context.Context, how start) (*Tx, error) {
 	c := s.core
 	if err := c.writable("begin"); err != nil {
 		return nil, err
@@ -148,19 +159,19 @@ func (s Scope) begin(ctx context.Context, mode Mode, pending bool) (*Tx, error) 
 	if ctx.Value(inTx{c}) != nil {
 		return nil, &fault.Error{Op: "begin", Err: fault.ErrInTx}
 	}
-	t := &txCore{db: c, mode: mode, gate: 1}
-	if mode == Exclusive {
+	t := &txCore{db: c, mode: how.mode, gate: 1}
+	if t.mode == Exclusive {
 		t.gate = gateAll
 	}
 	if err := c.gate.Acquire(ctx, t.gate); err != nil {
 		return nil, context.Cause(ctx)
 	}
-	if err := t.take(ctx, pending); err != nil {
+	if err := t.take(ctx, how); err != nil {
 		c.gate.Release(t.gate)
 		return nil, err
 	}
 	t.ctx = context.WithValue(ctx, inTx{c}, t)
-	t.tx = txn.New(t.base.Picture, mode == Deferred, c.opts.MaxBatch)
+	t.tx = txn.New(t.base.Picture, t.mode == Deferred, c.opts.MaxBatch)
 	if err := c.enlist(t); err != nil {
 		t.end(txClosed)
 		return nil, err
@@ -169,15 +180,17 @@ func (s Scope) begin(ctx context.Context, mode Mode, pending bool) (*Tx, error) 
 }
 
 // take gets the picture to begin with, and the writer's place where the mode wants it.
-func (t *txCore) take(ctx context.Context, pending bool) (err error) {
+func (t *txCore) take(ctx context.Context, how start) (err error) {
 	c := t.db.committer
 	if err := c.Err(); err != nil {
 		return err
 	}
 	switch {
+	case how.settled:
+		t.base, err = c.TakeSettled(ctx)
 	case t.holds():
 		t.base, err = c.Take(ctx)
-	case pending:
+	case how.pending:
 		t.base = c.Pending()
 	default:
 		t.base = c.Latest()

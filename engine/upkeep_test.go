@@ -372,3 +372,25 @@ func TestCheckpointGivenUpAtSync(t *testing.T) {
 		disk.release()
 	})
 }
+
+// TestManySegments: a program that opens, writes a little and closes, again and
+// again, does not heap up log files for ever.
+func TestManySegments(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := tracked()
+		for n := range 64 {
+			db := open(t, mem.Reopen(), quiet)
+			put(t, db, "a", fmt.Sprint(n))
+			check(t, db.Close())
+		}
+		db := open(t, mem.Reopen(), engine.Options{SegmentSize: 1 << 20})
+		put(t, db, "a", "")
+		time.Sleep(time.Minute)
+		info, err := db.Info(t.Context())
+		check(t, err)
+		if len(info.Checkpoints) != 1 {
+			t.Errorf("%d checkpoints of %d segments", len(info.Checkpoints), info.Segments)
+		}
+		check(t, db.Close())
+	})
+}

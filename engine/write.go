@@ -2,8 +2,7 @@ package engine
 
 import "context"
 
-// Put sets a key to a value in a transaction of its own. Both are copied. On
-// return the change is on disk.
+// Put sets a key to a value in a transaction of its own, by Update.
 func (s Scope) Put(ctx context.Context, key, value []byte) error {
 	return s.Update(ctx, func(_ context.Context, tx *Tx) error { return tx.Put(key, value) })
 }

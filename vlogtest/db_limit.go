@@ -91,7 +91,7 @@ func (d *dbTest) admit() {
 		seen = nil
 		for c := range r.Changes() {
 			seen = append(seen, fmt.Sprintf("%s %s %s %q=%q", c.Op, c.Space, c.Tenant, c.Key, c.Value))
-			if (c.Op == "del-range") != (c.End != nil) {
+			if (c.Op == "del-range") != (c.End != nil) || len(c.End) > 0 {
 				d.Errorf("%s ends at %q", c.Op, c.End)
 			}
 		}

@@ -82,7 +82,7 @@ func changeText(c engine.Change) string {
 		return text + "  " + quoted(string(c.Value))
 	case c.Op == "put":
 		return text + "  " + size(int64(len(c.Value))) + " of bytes"
-	case c.Op == "del-range" && c.End != nil:
+	case c.Op == "del-range" && len(c.End) > 0:
 		return text + " .. " + quoted(string(c.End))
 	case c.Op == "del-range":
 		return text + " .. the end"

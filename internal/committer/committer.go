@@ -232,7 +232,7 @@ type counters struct {
 
 // Stats counts what the committer did since New.
 type Stats struct {
-	Commits   uint64 // batches acknowledged
+	Commits   uint64 // batches appended
 	Groups    uint64 // appends
 	Syncs     uint64
 	Conflicts uint64 // requests refused because what they read had changed

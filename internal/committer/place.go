@@ -2,6 +2,7 @@ package committer
 
 import (
 	"context"
+	"errors"
 
 	"github.com/vlogdb/vlog/internal/batch"
 	"github.com/vlogdb/vlog/internal/fault"
@@ -62,6 +63,28 @@ func (c *Committer) Take(ctx context.Context) (Base, error) {
 	return c.baseLocked(), nil
 }
 
+// TakeSettled is Take that also waits until all of the picture is durable: what is
+// done on it cannot be taken back with what others could not write.
+func (c *Committer) TakeSettled(ctx context.Context) (Base, error) {
+	b, err := c.Take(ctx)
+	if err != nil {
+		return Base{}, err
+	}
+	err = c.Settle(ctx, b)
+	for errors.Is(err, fault.ErrConflict) { // nothing is added meanwhile, so it ends
+		b = c.Pending()
+		err = c.Settle(ctx, b)
+	}
+	if err == nil {
+		return b, nil
+	}
+	c.Give()
+	if ctx.Err() != nil {
+		err = context.Cause(ctx) // nobody is in doubt about what was only to begin
+	}
+	return Base{}, err
+}
+
 // claimLocked asks for the place, which may be given at once.
 func (c *Committer) claimLocked() *claim {
 	cl := &claim{given: make(chan struct{})}
@@ -69,7 +92,6 @@ func (c *Committer) claimLocked() *claim {
 		c.place.queue = append(c.place.queue, cl)
 		return cl
 	}
-	c.drainLocked()
 	c.place.held = true
 	close(cl.given)
 	return cl
@@ -136,6 +158,7 @@ func (c *Committer) SubmitHeld(req *Request) (Pending, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w, err := c.orderLocked(req)
+	w.told = true
 	c.kickLocked()
 	return Pending{c, w}, err
 }
@@ -157,7 +180,7 @@ func (c *Committer) CommitHeld(ctx context.Context, req *Request) (batch.Seq, er
 
 // orderLocked sequences a request in the writer's place and lets the place go.
 func (c *Committer) orderLocked(req *Request) (*waiter, error) {
-	w := &waiter{req: req, round: c.open, told: true}
+	w := &waiter{req: req, round: c.open}
 	err := c.errLocked()
 	if err == nil {
 		err = c.takeLocked(w)

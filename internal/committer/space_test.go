@@ -314,3 +314,63 @@ func bytesOf(group []batch.Record) (n int) {
 	}
 	return n
 }
+
+// TestTakeSettled: the picture in the writer's place may be asked for once nothing in
+// it can be taken back. What then only deletes goes through, whoever is behind.
+func TestTakeSettled(t *testing.T) {
+	bubble(t, synced, func(w *world) {
+		appends := newGate()
+		w.log.onAppend = appends.wait
+		w.log.full = true
+		doomed := w.goCommit(w.Context(), w.blind("a", "1"))
+		synctest.Wait()
+		taken := make(chan Base, 1)
+		go func() {
+			b, err := w.c.TakeSettled(w.Context())
+			if err != nil {
+				t.Error(err)
+			}
+			taken <- b
+		}()
+		synctest.Wait()
+		mute(w, "taken on what is not durable", taken)
+		behind := w.goCommit(w.Context(), w.blind("b", "1"))
+		synctest.Wait()
+		appends.let(nil)
+		b := <-taken
+		if b.Picture.Seq() != 0 || value(b.Picture, "a") != "-" {
+			t.Errorf("it sees %v", b.Picture.Seq())
+		}
+		w.want((<-doomed).err, fault.ErrNoSpace)
+		appends.open()
+		holder := begin(b)
+		w.check(holder.Delete(full("a")))
+		seq, err := w.c.CommitHeld(w.Context(), w.request(holder))
+		if seq != 1 || err != nil {
+			t.Errorf("%v %v", seq, err)
+		}
+		w.want((<-behind).err, fault.ErrNoSpace)
+		ctx, cancel := context.WithCancelCause(w.Context())
+		cancel(errors.New("enough"))
+		w.log.full = false
+		w.takeSettledGivesUp(ctx)
+		w.sound()
+		w.end()
+	})
+}
+
+// takeSettledGivesUp: whoever gives up lets the place go, and nothing is in doubt.
+func (w *world) takeSettledGivesUp(ctx context.Context) {
+	syncs := newGate()
+	w.log.onSync = syncs.wait
+	last := w.goCommit(w.Context(), w.blind("c", "1"))
+	synctest.Wait()
+	if _, err := w.c.TakeSettled(ctx); err != context.Cause(ctx) {
+		w.Errorf("gave up: %v", err)
+	}
+	syncs.open()
+	w.check((<-last).err)
+	_, err := w.c.Take(w.Context())
+	w.check(err)
+	w.c.Give()
+}
