@@ -204,9 +204,49 @@ func TestPoisoned(t *testing.T) {
 	}
 }
 
+// TestCheckpointUnsure: where a checkpoint fails and nobody can say what is durable,
+// writing ends at once, and nothing more is written, not even a seal.
+func TestCheckpointUnsure(t *testing.T) {
+	mem := tracked()
+	disk := newFailing(mem.Reopen())
+	db := open(t, disk, quiet)
+	put(t, db, "a", "1")
+	var renamed bool
+	disk.set(func(op vfs.Op) error {
+		if renamed = renamed || op.Kind == vfs.OpRename; renamed && op.Kind == vfs.OpSyncDir {
+			return engine.ErrIO
+		}
+		return nil
+	})
+	_, err := db.Checkpoint(t.Context())
+	want(t, "checkpoint", err, engine.ErrPoisoned)
+	disk.set(nil)
+	for what, err := range map[string]error{"err": db.Err(), "put": db.Put(t.Context(), nil, nil), "sync": db.Sync(t.Context())} {
+		want(t, what, err, engine.ErrPoisoned)
+		want(t, what, err, engine.ErrIO)
+	}
+	if _, err := db.Info(t.Context()); err != nil || value(t, db, "a") != "1" {
+		t.Errorf("reading: %v", err)
+	}
+	ops := mem.Ops()
+	want(t, "close", db.Close(), engine.ErrPoisoned)
+	if n := mem.Ops() - ops; n != 0 {
+		t.Errorf("closing wrote %d times", n)
+	}
+	if got := all(t, open(t, mem.Crash(vfs.Lost, 1), quiet)); got != "a=1" {
+		t.Errorf("reopened: %q", got)
+	}
+}
+
 // dropping marks the pages of a failed sync clean, as systems do.
 func (f *failing) dropping(mem *vfs.Mem) *failing {
 	f.DropOnSync(mem.DropDirty)
+	return f
+}
+
+// always fails the writes that match for want of space.
+func (f *failing) always(match func(op vfs.Op) bool) *failing {
+	f.set(on(vfs.Both(vfs.OnKind(vfs.OpWrite), match), engine.ErrNoSpace))
 	return f
 }
 
@@ -288,6 +328,11 @@ func TestBackgroundFails(t *testing.T) {
 		if info, err := db.Info(t.Context()); err != nil || len(info.Checkpoints) != 1 || info.Checkpoints[0] != 2 {
 			t.Errorf("checkpoints %v %v", info.Checkpoints, err)
 		}
+		// Where nobody wants to be told, nothing is said.
+		silent := open(t, newFailing(tracked()).always(vfs.OnPath("log/backup")), engine.Options{CheckpointAfter: 1, CheckpointRate: -1})
+		put(t, silent, "a", "1")
+		time.Sleep(time.Minute)
+		check(t, silent.Close())
 		check(t, db.Close())
 	})
 }

@@ -20,7 +20,7 @@ const (
 type gather struct {
 	mean   atomic.Int64 // of syncs, nanoseconds
 	size   int          // of the last group
-	handed bool         // requests came while the last group was written
+	behind int          // requests that came while it was written
 	want   int          // requests to wait for; 0: nobody waits
 	enough chan struct{}
 }
@@ -70,15 +70,18 @@ func (c *Committer) waitForMore() {
 
 // expect returns what is closed once as many requests are here as were in the
 // last group together with those who came while it was written; nil where a wait
-// would be for nobody, as for a lone writer.
+// would be for nobody, as for a lone writer, or where all are here.
 func (c *Committer) expect() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	here := len(c.open.queue) + len(c.open.ready)
-	if c.gather.size == 0 || (c.gather.size == 1 && !c.gather.handed) {
+	g := &c.gather
+	want := g.size + g.behind
+	if want <= 1 || c.hereLocked() >= want {
 		return nil
 	}
-	c.gather.want = here + c.gather.size
-	c.gather.enough = make(chan struct{})
-	return c.gather.enough
+	g.want, g.enough = want, make(chan struct{})
+	return g.enough
 }
+
+// hereLocked returns how many requests the open round has.
+func (c *Committer) hereLocked() int { return len(c.open.queue) + len(c.open.ready) }

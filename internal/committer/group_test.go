@@ -87,6 +87,7 @@ func TestGathers(t *testing.T) {
 	bubble(t, synced, func(w *world) {
 		w.log.onSync = func() error { time.Sleep(5 * time.Millisecond); return nil }
 		const writers, each = 50, 10
+		began := time.Now()
 		var wg sync.WaitGroup
 		for i := range writers {
 			wg.Go(func() {
@@ -96,9 +97,13 @@ func TestGathers(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		s := w.c.Stats()
+		s, took := w.c.Stats(), time.Since(began)
 		if s.Commits != writers*each || s.Groups > each+each/2 {
 			t.Errorf("%d commits in %d groups, %v", s.Commits, s.Groups, w.log.sizes())
+		}
+		// Once all are back nobody waits any longer.
+		if most := 5*time.Millisecond*time.Duration(s.Groups) + 5*time.Millisecond; took > most {
+			t.Errorf("%d groups took %v, at most %v", s.Groups, took, most)
 		}
 		w.sound()
 		w.end()

@@ -102,8 +102,7 @@ func (c *Committer) drainLocked() {
 	if len(c.open.queue) == 0 {
 		return
 	}
-	c.sequenceLocked(c.open)
-	c.kickLocked()
+	c.sequenceLocked(c.open) // somebody leads already, since there was a queue
 }
 
 // withdrawLocked takes back a claim; a place given meanwhile goes on to the next.

@@ -129,7 +129,7 @@ func (c *Committer) workLocked() bool {
 
 // arrivedLocked tells a leader who waits for company that somebody came.
 func (c *Committer) arrivedLocked() {
-	c.gather.came(len(c.open.queue) + len(c.open.ready))
+	c.gather.came(c.hereLocked())
 }
 
 // wait returns w's answer. While it waits it may be handed the lead.
@@ -206,7 +206,7 @@ func (c *Committer) ensureLeaderLocked(r *round) {
 // nothing to do.
 func (c *Committer) passLocked() {
 	work := c.workLocked()
-	c.leading, c.gather.handed = work, work
+	c.leading, c.gather.behind = work, c.hereLocked()
 	if !work {
 		return
 	}
