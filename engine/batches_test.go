@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/vlogdb/vlog/engine"
@@ -175,5 +176,32 @@ func TestBatchesCompacted(t *testing.T) {
 	cancel()
 	for _, err := range db.Batches(ctx, 0) {
 		want(t, "cancelled", err, context.Canceled)
+	}
+}
+
+// TestWriterIsNamed: a batch says which store on which machine wrote it, whenever
+// that is opened, and no other store says the same.
+func TestWriterIsNamed(t *testing.T) {
+	writers := map[string]bool{}
+	for store := range 3 {
+		mem := tracked()
+		mine := map[string]bool{}
+		for opening := range 2 {
+			db := open(t, mem.Reopen(), quiet)
+			put(t, db, "k", fmt.Sprint(store, opening))
+			for b, err := range db.Batches(t.Context(), 0) {
+				check(t, err)
+				var line struct{ Writer string }
+				check(t, json.Unmarshal(b.AppendJSON(nil), &line))
+				mine[line.Writer], writers[line.Writer] = true, true
+			}
+			check(t, db.Close())
+		}
+		if len(mine) != 1 || mine[strings.Repeat("0", 32)] {
+			t.Errorf("a store's writers: %v", mine)
+		}
+	}
+	if len(writers) != 3 {
+		t.Errorf("three stores: %v", writers)
 	}
 }

@@ -124,7 +124,7 @@ func writerID(store *recovery.Store) (w batch.Writer) {
 	h := blake3.NewDeriveKey("vlog writer v1")
 	h.Write(store.ID[:]) // a hash never fails to write
 	h.WriteString(vfs.Machine())
-	h.Sum(w[:0])
+	copy(w[:], h.Sum(nil))
 	return w
 }
 
