@@ -425,3 +425,47 @@ func TestClockJumps(t *testing.T) {
 		})
 	}
 }
+
+// TestDiskGetsSlow: how long is waited follows the disk, so that a group is full also
+// where its writers take a moment to come back.
+func TestDiskGetsSlow(t *testing.T) {
+	bubble(t, synced, func(w *world) {
+		const writers, each = 20, 20
+		delay := 60 * time.Microsecond
+		w.log.onSync = func() error { time.Sleep(delay); delay = 5 * time.Millisecond; return nil }
+		w.put("first", "")
+		var wg sync.WaitGroup
+		for i := range writers {
+			wg.Go(func() {
+				for range each {
+					w.put(key(i), "x")
+					time.Sleep(time.Duration(i) * 40 * time.Microsecond)
+				}
+			})
+		}
+		wg.Wait()
+		if s := w.c.Stats(); s.Groups > each+each/2 {
+			t.Errorf("%d groups, %v", s.Groups, w.log.sizes())
+		}
+		w.end()
+	})
+}
+
+// TestLogSyncsItself: a log that finishes a segment syncs it, whatever the policy,
+// and Durable tells.
+func TestLogSyncsItself(t *testing.T) {
+	bubble(t, Options{}, func(w *world) {
+		w.put("a", "")
+		w.log.onAppend = func() error {
+			w.log.mu.Lock()
+			defer w.log.mu.Unlock()
+			w.log.synced = w.log.last
+			return nil
+		}
+		w.put("b", "")
+		if w.c.Durable() != 1 || w.c.Published().Seq() != 2 {
+			t.Errorf("durable %v of %v", w.c.Durable(), w.c.Published().Seq())
+		}
+		w.end()
+	})
+}
