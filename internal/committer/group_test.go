@@ -335,6 +335,26 @@ func TestSubmit(t *testing.T) {
 	})
 }
 
+// TestSubmitBehind: what is submitted while others are written is written next,
+// though nobody waits for it.
+func TestSubmitBehind(t *testing.T) {
+	bubble(t, synced, func(w *world) {
+		syncs := newGate()
+		w.log.onSync = syncs.wait
+		first := w.goCommit(w.Context(), w.blind("a", ""))
+		synctest.Wait()
+		_, err := w.c.Submit(w.Context(), w.blind("b", ""))
+		w.check(err)
+		syncs.open()
+		w.check((<-first).err)
+		synctest.Wait()
+		if seq := w.c.Published().Seq(); seq != 2 {
+			t.Errorf("published is %v", seq)
+		}
+		w.end()
+	})
+}
+
 // TestSyncNever: answers come with the append, Sync makes durable.
 func TestSyncNever(t *testing.T) {
 	bubble(t, Options{}, func(w *world) {
