@@ -335,6 +335,26 @@ func TestSubmit(t *testing.T) {
 	})
 }
 
+// TestSubmitBehind: what is submitted while others are written is written next,
+// though nobody waits for it.
+func TestSubmitBehind(t *testing.T) {
+	bubble(t, synced, func(w *world) {
+		syncs := newGate()
+		w.log.onSync = syncs.wait
+		first := w.goCommit(w.Context(), w.blind("a", ""))
+		synctest.Wait()
+		_, err := w.c.Submit(w.Context(), w.blind("b", ""))
+		w.check(err)
+		syncs.open()
+		w.check((<-first).err)
+		synctest.Wait()
+		if seq := w.c.Published().Seq(); seq != 2 {
+			t.Errorf("published is %v", seq)
+		}
+		w.end()
+	})
+}
+
 // TestSyncNever: answers come with the append, Sync makes durable.
 func TestSyncNever(t *testing.T) {
 	bubble(t, Options{}, func(w *world) {
@@ -424,4 +444,48 @@ func TestClockJumps(t *testing.T) {
 			w.end()
 		})
 	}
+}
+
+// TestDiskGetsSlow: how long is waited follows the disk, so that a group is full also
+// where its writers take a moment to come back.
+func TestDiskGetsSlow(t *testing.T) {
+	bubble(t, synced, func(w *world) {
+		const writers, each = 20, 20
+		delay := 60 * time.Microsecond
+		w.log.onSync = func() error { time.Sleep(delay); delay = 5 * time.Millisecond; return nil }
+		w.put("first", "")
+		var wg sync.WaitGroup
+		for i := range writers {
+			wg.Go(func() {
+				for range each {
+					w.put(key(i), "x")
+					time.Sleep(time.Duration(i) * 40 * time.Microsecond)
+				}
+			})
+		}
+		wg.Wait()
+		if s := w.c.Stats(); s.Groups > each+each/2 {
+			t.Errorf("%d groups, %v", s.Groups, w.log.sizes())
+		}
+		w.end()
+	})
+}
+
+// TestLogSyncsItself: a log that finishes a segment syncs it, whatever the policy,
+// and Durable tells.
+func TestLogSyncsItself(t *testing.T) {
+	bubble(t, Options{}, func(w *world) {
+		w.put("a", "")
+		w.log.onAppend = func() error {
+			w.log.mu.Lock()
+			defer w.log.mu.Unlock()
+			w.log.synced = w.log.last
+			return nil
+		}
+		w.put("b", "")
+		if w.c.Durable() != 1 || w.c.Published().Seq() != 2 {
+			t.Errorf("durable %v of %v", w.c.Durable(), w.c.Published().Seq())
+		}
+		w.end()
+	})
 }
