@@ -114,7 +114,11 @@ func scanFile(ctx context.Context, f vfs.File, at Place, visit Visit) (*Segment,
 			return seg, nil
 		}
 		if visit != nil {
-			if err := visit(r.entry(), r.off); err != nil {
+			err := visit(r.entry(), r.off)
+			if err == errEnough {
+				return seg, nil
+			}
+			if err != nil {
 				return nil, err
 			}
 		}
