@@ -286,8 +286,12 @@ func whole(dir, name string) string {
 func sound(ctx context.Context, fsys vfs.FS, now func() time.Time) error {
 	var bad *fault.Error
 	_, err := recovery.Check(ctx, fsys, recovery.CheckOptions{Now: now}, func(f recovery.Finding) {
-		if f.Severity == recovery.SeverityError && bad == nil {
-			bad = &fault.Error{Op: "check", At: fault.Place{Path: f.File, Offset: f.Offset, Seq: f.Seq}, Err: fault.ErrCorrupt, Detail: f.Kind + ": " + f.Detail}
+		if f.Severity != recovery.SeverityError || bad != nil {
+			return
+		}
+		bad = &fault.Error{Op: "check", At: fault.Place{Path: f.File, Offset: f.Offset, Seq: f.Seq}, Err: fault.ErrCorrupt, Detail: f.Kind + ": " + f.Detail}
+		if f.Kind == "io" {
+			bad.Err = fault.ErrIO
 		}
 	})
 	if err == nil && bad != nil {

@@ -117,7 +117,7 @@ func (r *run) placeStock(ctx context.Context) (*stock, error) {
 	}
 	for _, f := range files {
 		if f.Class == recovery.Irregular {
-			return nil, &fault.Error{Op: "backup", At: fault.Place{Path: f.Path}, Err: fault.ErrNotRegular, Hint: "put the plain file or directory back, or use a new place"}
+			return nil, &fault.Error{Op: "backup", At: fault.Place{Path: f.Path}, Err: fault.ErrNotRegular, Detail: "a name of ours stands for something else", Hint: "put the plain file or directory back, or use a new place"}
 		}
 	}
 	return s, s.readPlace(ctx, files)

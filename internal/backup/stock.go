@@ -68,9 +68,7 @@ func (s *stock) readPlace(ctx context.Context, files []recovery.File) error {
 		var err error
 		switch _, seq := seqOf(f); f.Class {
 		case recovery.ClassSegment:
-			if err = s.addPiece(ctx, f.Path, noLimit); err == nil && s.pieces[len(s.pieces)-1].cut {
-				s.pieces, err = s.pieces[:len(s.pieces)-1], &fault.Error{Err: fault.ErrCorrupt}
-			}
+			err = s.addPiece(ctx, f.Path, noLimit)
 		case recovery.ClassCheckpoint:
 			err = s.addImage(f.Path, seq)
 		}
@@ -81,6 +79,12 @@ func (s *stock) readPlace(ctx context.Context, files []recovery.File) error {
 			s.bad = append(s.bad, f.Path)
 		}
 	}
+	s.pieces = slices.DeleteFunc(s.pieces, func(p piece) bool {
+		if p.cut {
+			s.bad = append(s.bad, p.name)
+		}
+		return p.cut
+	})
 	s.sort()
 	return nil
 }
@@ -132,7 +136,7 @@ func (s *stock) addPiece(ctx context.Context, name string, upto batch.Seq) error
 	if err != nil {
 		return err
 	}
-	if seg.Frames == 0 { // begun, and nothing in it counts yet
+	if seg.Frames == 0 && upto < noLimit { // begun, and nothing in it counts yet
 		return nil
 	}
 	s.pieces = append(s.pieces, piece{name: name, head: seg.Header, last: seg.Last, chain: seg.ChainEnd, size: seg.End, cut: !seg.Sealed})
