@@ -197,7 +197,7 @@ func (r *run) tooFast(last error) error {
 func damaged(err, before error) bool {
 	now, ok := errors.AsType[*fault.Error](err)
 	then, also := errors.AsType[*fault.Error](before)
-	return ok && also && now.Err != fault.ErrNotFound && now.Err == then.Err && now.At.Path == then.At.Path
+	return ok && also && now.Err != fault.ErrNotFound && now.Err == then.Err && now.At == then.At
 }
 
 func (r *run) fillOnce(ctx context.Context) error {
