@@ -93,7 +93,7 @@ func (i *Info) files(fsys vfs.FS) error {
 	for _, f := range files {
 		switch f.Class {
 		case recovery.ClassSegment:
-			first, _ := wal.ParseSegment(f.Base())
+			first, _, _ := wal.ParseSegment(f.Base())
 			i.First = min(i.First, uint64(first))
 			i.Segments++
 			err = addSize(fsys, f.Path, &i.LogBytes)

@@ -96,7 +96,7 @@ func classifyLog(path, base string) Class {
 	case checkpoint.Recover, checkpoint.Truncate, checkpoint.TruncateFlag:
 		return ClassFlag
 	}
-	if _, ok := wal.ParseSegment(base); ok {
+	if _, _, ok := wal.ParseSegment(base); ok {
 		return ClassSegment
 	}
 	if _, ok := checkpoint.ParseName(base); ok {
