@@ -40,6 +40,7 @@ type Info struct {
 	Checkpoints     []uint64 // newest first
 	CheckpointBytes int64
 	KeptTails       int // torn tails kept in log/error
+	Aside           int // files there that a salvage set aside
 
 	Keys    int
 	Tenants int
@@ -94,7 +95,7 @@ func (i *Info) files(fsys vfs.FS) error {
 	for _, f := range files {
 		switch f.Class {
 		case recovery.ClassSegment:
-			first, _ := wal.ParseSegment(f.Base())
+			first, _, _ := wal.ParseSegment(f.Base())
 			i.First = min(i.First, uint64(first))
 			i.Segments++
 			err = addSize(fsys, f.Path, &i.LogBytes)
@@ -104,6 +105,8 @@ func (i *Info) files(fsys vfs.FS) error {
 			err = addSize(fsys, f.Path, &i.CheckpointBytes)
 		case recovery.ClassKept:
 			i.KeptTails++
+		case recovery.ClassAside:
+			i.Aside++
 		}
 		if err != nil {
 			return err

@@ -108,6 +108,7 @@ func openFS(ctx context.Context, fsys vfs.FS, opts Options) (*DB, error) {
 func newDB(store *recovery.Store, opts Options) *DB {
 	c := &core{store: store, opts: opts, path: store.FS.Path(), gate: semaphore.NewWeighted(gateAll), txs: map[*txCore]struct{}{}, done: make(chan struct{})}
 	c.view.Store(store.Picture)
+	c.codec = store.Format.LogCodec()
 	c.writer = writerID(store)
 	last, _ := store.Picture.Counter(c.writer)
 	c.counter.Store(last)

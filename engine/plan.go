@@ -95,7 +95,7 @@ func (p *CheckpointPlan) count(fsys vfs.FS, files []recovery.File, last batch.Se
 	for i, f := range segments {
 		end := last
 		if i+1 < len(segments) {
-			next, _ := wal.ParseSegment(segments[i+1].Base())
+			next, _, _ := wal.ParseSegment(segments[i+1].Base())
 			end = next - 1
 		}
 		if uint64(end) > p.Base {

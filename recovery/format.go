@@ -23,9 +23,6 @@ const FormatName = "FORMAT"
 // FormatVersion is the version of the files on disk that this package writes.
 const FormatVersion = 0
 
-// CodecBinary is the codec whose logs are binary segments.
-const CodecBinary = "binary"
-
 // maxFormat bounds the file, in bytes: documentation is the one long field.
 const (
 	maxFormat        = 1 << 20
@@ -125,13 +122,19 @@ func (f *Format) check() error {
 	if len(f.Features.Incompatible) > 0 {
 		return formatError(fault.ErrIncompatible, "features "+strings.Join(f.Features.Incompatible, ", "), nil)
 	}
-	if f.Codec != CodecBinary {
+	if _, ok := wal.ParseCodec(f.Codec); !ok {
 		return formatError(fault.ErrIncompatible, fmt.Sprintf("codec %q", f.Codec), nil)
 	}
 	if _, err := f.Store(); err != nil {
 		return formatError(fault.ErrCorrupt, fmt.Sprintf("uuid %q", f.UUID), err)
 	}
 	return nil
+}
+
+// LogCodec returns how the log is spelled; the format must have been checked.
+func (f *Format) LogCodec() wal.Codec {
+	c, _ := wal.ParseCodec(f.Codec)
+	return c
 }
 
 // Store returns the id that lies under the checksums of every file.

@@ -33,8 +33,9 @@ const (
 	ClassBackup
 	ClassFlag
 	ClassErrorDir
-	ClassKept // a tail in error/
-	ClassTemp // left by a replacement, or a copy of a tail, that did not finish
+	ClassKept  // a tail in error/
+	ClassAside // what a salvage set aside in error/
+	ClassTemp  // left by a replacement, or a copy of a tail, that did not finish
 	// Irregular is a link, pipe, device or directory under a name of ours, or a
 	// file where a directory of ours belongs: nothing may be read or written there.
 	Irregular
@@ -83,10 +84,12 @@ func classifyDir(path string) Class {
 func classifyKept(base string) Class {
 	whole := strings.TrimSuffix(base, tempKept)
 	switch {
-	case strings.Contains(base, "/") || !isKept(whole):
+	case strings.Contains(base, "/") || !isKept(whole) && !isAside(whole):
 		return Unknown
 	case whole != base:
 		return ClassTemp
+	case isAside(base):
+		return ClassAside
 	}
 	return ClassKept
 }
@@ -102,7 +105,7 @@ func classifyLog(path, base string) Class {
 	case checkpoint.Recover, checkpoint.Truncate, checkpoint.TruncateFlag:
 		return ClassFlag
 	}
-	if _, ok := wal.ParseSegment(base); ok {
+	if _, _, ok := wal.ParseSegment(base); ok {
 		return ClassSegment
 	}
 	if _, ok := checkpoint.ParseName(base); ok {

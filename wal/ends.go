@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 
-	"github.com/vlogdb/vlog/internal/batch"
-	"github.com/vlogdb/vlog/internal/fault"
 	"github.com/vlogdb/vlog/internal/vfs"
 )
 
@@ -52,43 +50,43 @@ func ReadEnds(at Place) (Ends, error) {
 }
 
 func endsOf(f vfs.File, at Place) (Ends, error) {
-	r, err := newReader(f, at.Name, at.Store, 0)
+	r, err := newReader(f, at.Name, at.Store, maxHeaderLine) // a header and little more
 	if err != nil {
 		return Ends{}, err
 	}
+	st, err := f.Stat()
+	if err != nil {
+		return Ends{}, err
+	}
+	r.win.size = st.Size
 	e := Ends{Header: r.header, Size: r.win.size}
-	off := e.Size - sealSize
-	if off < HeaderSize || off%sector != 0 {
-		return e, nil
+	start := r.pos
+	if r.pos, err = r.spell.last(r); err != nil || r.pos < start {
+		return e, err
 	}
-	b := make([]byte, sealSize)
-	if n, err := f.ReadAt(b, off); n < len(b) {
-		return e, r.wrap(shorter(err), off)
-	}
-	e.seal(b, r.salt, off)
-	return e, nil
+	return e, e.seal(r)
 }
 
-// shorter is the error of a read that got less than there was; the file is being
-// cut, or the disk failed.
-func shorter(err error) error {
-	if _, ok := errors.AsType[*fault.Error](err); ok {
-		return err
+// seal takes over what stands at the end of the file, where that is a seal.
+func (e *Ends) seal(r *reader) error {
+	f, off, err := r.spell.find(r)
+	if err != nil {
+		return r.wrap(err, r.pos)
 	}
-	return damage("the file became shorter while it was read")
-}
-
-// seal takes over what a sector says, where that is a seal.
-func (e *Ends) seal(b []byte, s salt, off int64) {
-	f, ok := decodeFrame(b, s, off)
-	if !ok || f.kind != kindSeal || f.length != sealBody || f.end(0) > sealSize {
-		return
+	if f.why != "" || f.kind != kindSeal {
+		return nil
 	}
-	body := b[f.head():][:sealBody]
-	count := binary.LittleEndian.Uint64(body)
-	if batch.Sum(body) != f.sum || count == 0 || f.seq != e.First+Seq(count)-1 {
-		return
+	body, why, err := r.spell.body(r, &f, off)
+	if err != nil {
+		return r.wrap(err, off)
+	}
+	if why != "" || len(body) != sealBody {
+		return nil
+	}
+	if count := binary.LittleEndian.Uint64(body); count == 0 || f.seq != e.First+Seq(count)-1 {
+		return nil
 	}
 	e.Sealed, e.Last = true, f.seq
 	copy(e.Chain[:], body[8:])
+	return nil
 }

@@ -10,7 +10,7 @@ import (
 // TestReadEnds: header and seal are those that a scan finds; whatever bit of the last
 // sector is turned over, they are never others.
 func TestReadEnds(t *testing.T) {
-	m, name := build(head(77), true, threeGroups(0)...), SegmentName(1)
+	m, name := build(head(77), true, threeGroups(0)...), Binary.SegmentName(1)
 	at := func(b []byte) (Ends, error) {
 		fsys := dirOnly(t)
 		writeFile(t, fsys, name, b)
@@ -40,7 +40,7 @@ func TestReadEnds(t *testing.T) {
 			t.Fatalf("%d bytes: %+v, %v", n, got, err)
 		}
 	}
-	wrong := appendSeal(bytes.Clone(m.bytes[:m.seal]), &group{after: m.last, chain: m.chain}, 99, sealPlace{want.Header.salt(), m.seal, 1})
+	wrong := frames{}.appendSeal(bytes.Clone(m.bytes[:m.seal]), &group{after: m.last, chain: m.chain}, 99, sealPlace{want.Header.salt(), m.seal, 1})
 	if got, err := at(wrong); err != nil || got.Sealed {
 		t.Fatalf("a seal of another number of frames: %+v, %v", got, err)
 	}
@@ -48,7 +48,7 @@ func TestReadEnds(t *testing.T) {
 
 // TestScanTo: what stands behind the batch is as if it was not there.
 func TestScanTo(t *testing.T) {
-	m, name := build(head(77), true, threeGroups(0)...), SegmentName(1)
+	m, name := build(head(77), true, threeGroups(0)...), Binary.SegmentName(1)
 	fsys := dirOnly(t)
 	writeFile(t, fsys, name, m.bytes)
 	place := Place{FS: fsys, Name: name, Store: ours}
@@ -70,4 +70,44 @@ func TestScanTo(t *testing.T) {
 	if !seg.Sealed || seg.Last != whole.Last {
 		t.Fatalf("behind the end: %+v", seg)
 	}
+}
+
+// TestReadEndsOfLog: of every segment that a log leaves, under each codec, the ends are
+// those that a scan finds; while it is written there is no seal, and a damaged one is none.
+func TestReadEndsOfLog(t *testing.T) { both(t, testReadEndsOfLog) }
+
+func testReadEndsOfLog(t *testing.T, c Codec) {
+	r := newRig(t, mem(), tiny(c))
+	r.fill(10)
+	sealed := 0
+	_, segments := onDisk(t, r.fs)
+	for i, seg := range segments {
+		place := Place{FS: r.fs, Name: seg.Name, Store: ours}
+		e, err := ReadEnds(place)
+		check(t, err)
+		if e.Header != seg.Header || e.Size != seg.Size || e.Sealed != seg.Sealed || e.Sealed && (e.Last != seg.Last || e.Chain != seg.ChainEnd) {
+			t.Fatalf("%s: %+v, scanned %+v", seg.Name, e, seg)
+		}
+		if e.Sealed == (i == len(segments)-1) {
+			t.Fatalf("%s: sealed %v", seg.Name, e.Sealed)
+		}
+		if !e.Sealed {
+			continue
+		}
+		sealed++
+		b := readFile(t, r.fs, seg.Name)
+		for off := len(b) - 200; off < len(b); off++ {
+			b[off] ^= 4
+			writeFile(t, r.fs, seg.Name, b)
+			if got, err := ReadEnds(place); err != nil || got.Sealed && got != e {
+				t.Fatalf("%s, byte %d of %d: %+v, %v", seg.Name, off, len(b), got, err)
+			}
+			b[off] ^= 4
+		}
+		writeFile(t, r.fs, seg.Name, b)
+	}
+	if sealed < 2 {
+		t.Errorf("%d segments ended", sealed)
+	}
+	check(t, r.Close())
 }

@@ -94,7 +94,7 @@ func (s *stock) readPlace(ctx context.Context, files []recovery.File) error {
 func seqOf(f recovery.File) (first, seq batch.Seq) {
 	switch f.Class {
 	case recovery.ClassSegment:
-		first, _ = wal.ParseSegment(f.Base())
+		first, _, _ = wal.ParseSegment(f.Base())
 	case recovery.ClassCheckpoint:
 		seq, _ = checkpoint.ParseName(f.Base())
 	}
