@@ -14,7 +14,9 @@ func TestDoubleNames(t *testing.T) {
 		for i := range n {
 			names = append(names, fmt.Sprintf(`"%c%d":{"a":0}`, 'a'+rune(i%26), i))
 		}
-		object := func(more ...string) []byte { return []byte("{" + strings.Join(append(names[:n:n], more...), ",") + "}") }
+		object := func(more ...string) []byte {
+			return []byte("{" + strings.Join(append(names[:n:n], more...), ",") + "}")
+		}
 		if !isCompact(object()) || !isCompact(object(`"new":1`)) {
 			t.Fatalf("%d names are refused", n)
 		}
