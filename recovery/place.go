@@ -19,11 +19,15 @@ const (
 )
 
 // IsBackup says whether the directory is a backup place.
-func (f *Format) IsBackup() bool { return slices.Contains(f.Features.ReadOnlyCompatible, FeatureBackup) }
+func (f *Format) IsBackup() bool {
+	return slices.Contains(f.Features.ReadOnlyCompatible, FeatureBackup)
+}
 
 // Unfinished says whether the first backup, or the restore, that makes the directory
 // has not come to its end.
-func (f *Format) Unfinished() bool { return slices.Contains(f.Features.Incompatible, FeatureUnfinished) }
+func (f *Format) Unfinished() bool {
+	return slices.Contains(f.Features.Incompatible, FeatureUnfinished)
+}
 
 // AsBackup returns the format of a backup place of the store.
 func (f Format) AsBackup(finished bool) Format {

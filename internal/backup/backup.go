@@ -115,21 +115,19 @@ type run struct {
 }
 
 // rehearse plans without touching anything.
-func (r *run) rehearse(ctx context.Context, to Dest) error {
+func (r *run) rehearse(ctx context.Context, to Dest) (err error) {
 	there := &stock{store: r.id}
-	fsys, err := to.Open()
-	if err == nil {
-		defer func() { err = errors.Join(err, fsys.Close()) }()
-		r.place = fsys
-		if err := recovery.Unheld(fsys); err != nil {
+	r.place, err = to.Open()
+	switch {
+	case err == nil:
+		defer func() { err = errors.Join(err, r.place.Close()) }()
+		if err := recovery.Unheld(r.place); err != nil {
 			return err
 		}
-		there, err = r.placeStock(ctx)
-	}
-	if errors.Is(err, fault.ErrNotFound) {
-		err = nil
-	}
-	if err != nil {
+		if there, err = r.placeStock(ctx); err != nil {
+			return err
+		}
+	case !errors.Is(err, fault.ErrNotFound):
 		return err
 	}
 	p, err := r.plan(ctx, there)
@@ -197,7 +195,7 @@ func (r *run) tooFast(last error) error {
 func damaged(err, before error) bool {
 	now, ok := errors.AsType[*fault.Error](err)
 	then, also := errors.AsType[*fault.Error](before)
-	return ok && also && now.Err != fault.ErrNotFound && now.Err == then.Err && now.At.Path == then.At.Path
+	return ok && also && now.Err != fault.ErrNotFound && now.Err == then.Err && now.At == then.At
 }
 
 func (r *run) fillOnce(ctx context.Context) error {

@@ -208,6 +208,12 @@ func TestPlaceOfAPlace(t *testing.T) {
 	_, err := engine.BackupFS(t.Context(), untouched(t, p), q, engine.BackupOptions{})
 	check(t, err)
 	a.leads(q, 5)
+	db, err := engine.OpenFS(t.Context(), q.Reopen(), engine.Options{ReadOnly: true})
+	check(t, err)
+	again := place()
+	_, err = db.BackupFS(t.Context(), again, engine.BackupOptions{})
+	check(t, errors.Join(err, db.Close()))
+	a.leads(again, 5)
 	_, err = engine.OpenFS(t.Context(), q.Reopen(), engine.Options{})
 	wantKind(t, "open a place for writing", err, engine.ErrIncompatible)
 	if e, _ := errors.AsType[*engine.Error](err); !strings.Contains(e.Advice(), "restore it") {

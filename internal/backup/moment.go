@@ -70,13 +70,22 @@ func (r *restore) before(ctx context.Context, newest batch.Seq) (batch.Seq, erro
 			return nil
 		})
 		if errors.Is(err, errLater) {
-			return at, nil
+			return at, r.begun(at)
 		}
 		if err != nil {
 			return 0, err
 		}
 	}
 	return at, nil
+}
+
+// begun returns ErrNotFound for the moment before the first batch: whoever asks for it
+// has mistaken the time, and an empty store is soon made.
+func (r *restore) begun(at batch.Seq) error {
+	if at > 0 {
+		return nil
+	}
+	return &fault.Error{Op: "restore", At: fault.Place{Path: r.src.Path()}, Err: fault.ErrNotFound, Detail: "nothing had happened by then: the first batch is later", Hint: "name a later moment"}
 }
 
 // nanos returns a time in nanoseconds since 1970, or the nearest that there is.

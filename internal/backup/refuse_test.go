@@ -57,32 +57,89 @@ func TestRefused(t *testing.T) {
 	refused(t, "a place that somebody writes to", a, good, engine.ErrLocked)
 	check(t, l.Close())
 
-	// The store goes back to #5, and then another way.
-	m := vfs.NewMem(vfs.MemOptions{})
-	_, err = engine.RestoreFS(t.Context(), good, m, engine.RestoreOptions{Seq: 5})
-	check(t, err)
-	back := &author{t: t, mem: m, hist: a.hist[:6:6], opts: a.opts}
-	back.opts.Random = counting(1234)
-	back.open()
-	refused(t, "a newer place", back, good, engine.ErrConflict)
-	check(t, back.db.Put(t.Context(), []byte("another"), []byte("way")))
-	for range 6 {
-		check(t, back.db.Put(t.Context(), []byte("another"), []byte("way")))
-	}
-	refused(t, "another history", back, good, engine.ErrConflict)
+	// The store goes back to #6, and then another way, in segments that begin alike.
+	back := a.another(good, 6)
+	refusedFor(t, "a newer place", back, good, "restored to an earlier moment")
+	back.other(4)
+	refusedFor(t, "another history", back, good, "another history")
 	spoil(t, good, "LOCK", 0)
-	refused(t, "another history, without LOCK", back, good, engine.ErrConflict)
+	refusedFor(t, "another history, without LOCK", back, good, "another history")
+	fresh := place()
+	if res, err := back.db.BackupFS(t.Context(), fresh, engine.BackupOptions{}); err != nil || res.Seq != 10 {
+		t.Errorf("into a new place: %+v, %v", res, err)
+	}
+	// Without its newest segment the place leads to where they part; LOCK knows better.
+	a.backup(good, engine.BackupOptions{})
+	back = a.another(good, 8)
+	back.other(3)
+	spoil(t, good, "log/00000000000000000009.vlog", 20)
+	refusedFor(t, "a damaged end", back, good, "another history")
 	a.backup(good, engine.BackupOptions{})
 	a.leads(good, 9)
 
-	fresh := place()
-	back.put(0)
-	if res, err := back.db.BackupFS(t.Context(), fresh, engine.BackupOptions{}); err != nil || res.Seq != 12 {
-		t.Errorf("into a new place: %+v, %v", res, err)
-	}
 	check(t, a.db.Close())
 	_, err = a.db.BackupFS(t.Context(), fresh, engine.BackupOptions{})
 	wantKind(t, "closed", err, engine.ErrClosed)
+}
+
+// another restores a place to a moment, and opens that.
+func (a *author) another(p vfs.FS, seq uint64) *author {
+	a.t.Helper()
+	m := vfs.NewMem(vfs.MemOptions{})
+	_, err := engine.RestoreFS(a.t.Context(), p, m, engine.RestoreOptions{Seq: seq})
+	check(a.t, err)
+	b := &author{t: a.t, mem: m, hist: a.hist[: seq+1 : seq+1], opts: a.opts}
+	b.opts.Random = counting(1234 + seq)
+	b.open()
+	return b
+}
+
+// other writes what the history does not know.
+func (a *author) other(n int) {
+	a.t.Helper()
+	for range n {
+		check(a.t, a.db.Put(a.t.Context(), []byte("another"), []byte("way"+strings.Repeat("v", 300))))
+	}
+}
+
+// refusedFor is refused for a conflict whose detail says a thing.
+func refusedFor(t *testing.T, what string, a *author, p vfs.FS, detail string) {
+	t.Helper()
+	refused(t, what, a, p, engine.ErrConflict)
+	_, err := a.db.BackupFS(t.Context(), p, engine.BackupOptions{})
+	if err == nil || !strings.Contains(err.Error(), detail) {
+		t.Errorf("%s: %v", what, err)
+	}
+}
+
+// TestOtherCut: the same history in segments that are cut elsewhere does not go over
+// what is there; in segments of the same extent it does.
+func TestOtherCut(t *testing.T) {
+	a := newAuthor(t, engine.Options{})
+	a.put(9)
+	p := place()
+	a.backup(p, engine.BackupOptions{})
+	for _, c := range []struct {
+		size   int64
+		refuse bool
+	}{{4 << 10, true}, {2 << 10, false}} {
+		b := &author{t: t, mem: vfs.NewMem(vfs.MemOptions{}), hist: []content{{}}, opts: a.opts}
+		n, random := 0, counting(7)
+		b.opts.Clock, b.opts.SegmentSize = clock(), c.size
+		b.opts.Random = func() uint64 {
+			if n++; n > 2 { // the store's id is as before, the epochs are not
+				return random() + 1
+			}
+			return random()
+		}
+		b.open()
+		b.put(9)
+		if c.refuse {
+			refusedFor(t, "cut elsewhere", b, p, "other segments")
+		} else if res := b.backup(p, engine.BackupOptions{}); res.Segments != len(segments(t, p)) {
+			t.Errorf("other epochs: %+v", res)
+		}
+	}
 }
 
 // TestRefusedSource: a source that is damaged, held or none is told, and the place is

@@ -77,7 +77,7 @@ func (c *copier) redraw(_ context.Context, i image) error {
 	if err := c.undo(nil); err != nil { // what another attempt left
 		return err
 	}
-	written, err := checkpoint.Write(c.to, recovery.CopyName, checkpoint.Image{Store: c.store, Picture: pic}, nil)
+	written, err := checkpoint.Write(c.to, recovery.CopyName, checkpoint.Image{Store: c.store, Picture: pic, Codec: c.codec}, nil)
 	if err != nil {
 		return c.undo(err)
 	}

@@ -84,10 +84,11 @@ func TestBackInTime(t *testing.T) {
 				wantKind(t, "before what is kept", err, engine.ErrCompacted)
 				continue
 			}
-			check(t, err)
-			if base == 0 {
-				shift = 0
+			if want == 0 {
+				wantKind(t, "before the first batch", err, engine.ErrNotFound)
+				continue
 			}
+			check(t, err)
 			if res.Seq != uint64(want)+shift {
 				t.Errorf("base %d, second %d: restored to #%d, want #%d", base, sec, res.Seq, uint64(want)+shift)
 			}

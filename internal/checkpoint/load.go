@@ -55,6 +55,8 @@ type reading interface {
 	// entries returns the entries of that block, for a loader to own.
 	entries(block []byte) ([]byte, error)
 	footer() (Summary, error)
+	// peek fills in, behind the header, what the end of the file says.
+	peek(sum *Summary) error
 }
 
 func read(fsys vfs.FS, name string, store wal.StoreID, to sink) (Summary, error) {
