@@ -257,6 +257,30 @@ func TestPastDamagedLog(t *testing.T) {
 	}
 }
 
+// TestPastGivesUp: where the store changes faster than it can be read nobody can tell
+// damage from what was dropped.
+func TestPastGivesUp(t *testing.T) {
+	b := newBeside(t, engine.Binary, false)
+	b.set(t, engine.Keep{All: true})
+	check(t, b.db.Close())
+	b.disk = newMeddler(b.mem.Reopen())
+	b.db = open(t, b.disk, b.opts)
+	flip(t, b.mem, wal.Binary.SegmentName(wal.Seq(b.points[1]+1)))
+	_, err := b.db.At(t.Context(), b.last()-2)
+	want(t, "damaged", err, engine.ErrCorrupt)
+	n := 0
+	b.disk.do = func() {
+		n++
+		put(t, b.db, "later", fmt.Sprint(n))
+		_, err := b.db.Checkpoint(context.Background())
+		check(t, err)
+	}
+	b.disk.during(func(int) bool { return true }, func() { _, err = b.db.At(t.Context(), b.last()-2) })
+	if want(t, "damaged, and compacted all the time", err, engine.ErrCompacted); n < 8 {
+		t.Errorf("given up after %d compactions", n)
+	}
+}
+
 // TestPastForeign: a checkpoint of another course of the same store does not go with
 // this log, one under another name is passed over, and without one there is no past.
 func TestPastForeign(t *testing.T) {
@@ -277,7 +301,9 @@ func TestPastForeign(t *testing.T) {
 	_, err = c.db.At(ctx, 46)
 	want(t, "a checkpoint of another course", err, engine.ErrCorrupt)
 	copyFile(t, c.mem, checkpoint.Name(41), c.mem, checkpoint.Name(45))
+	copyFile(t, c.mem, checkpoint.Name(41), c.mem, checkpoint.Name(33))
 	c.at(t, 46)
+	c.at(t, 35)
 	for _, seq := range []uint64{25, 33, 41, 45} {
 		check(t, c.mem.Remove(checkpoint.Name(batch.Seq(seq))))
 	}
