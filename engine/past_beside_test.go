@@ -436,3 +436,41 @@ func TestHistoryIsOwned(t *testing.T) {
 		}
 	}
 }
+
+// TestPastAfterCrash stops after every operation of a checkpoint, in each way that a
+// machine may stop: opened again the store reaches back at least as far as it would
+// have, and everything from there on is right.
+func TestPastAfterCrash(t *testing.T) {
+	c := newChronicle(t, engine.Binary)
+	defer func() { _ = c.db.Close() }()
+	c.set(t, engine.Keep{Checkpoints: 2})
+	for n := range 17 {
+		c.grow(t, n)
+		if n%5 == 4 {
+			c.point(t)
+		}
+	}
+	before, images := c.floor(t), []*vfs.Mem{}
+	c.mem.OnOp(func(op vfs.Op) {
+		for _, model := range []vfs.Model{vfs.Kill, vfs.Lost, vfs.Kept, vfs.Torn, vfs.Reordered, vfs.Garbage} {
+			images = append(images, c.mem.Crash(model, uint64(op.N)))
+		}
+	})
+	c.point(t)
+	c.mem.OnOp(nil)
+	after, met := c.floor(t), map[uint64]bool{}
+	for _, mem := range images {
+		left := *c
+		left.mem = mem
+		left.open(t)
+		floor := left.floor(t)
+		if met[floor] = true; floor < before || floor > after {
+			t.Fatalf("reaches back to %d, before %d, after %d", floor, before, after)
+		}
+		left.everything(t)
+		check(t, left.db.Close())
+	}
+	if !met[before] || !met[after] || before == after {
+		t.Errorf("%d images reach back to %v, before %d, after %d", len(images), met, before, after)
+	}
+}
