@@ -40,6 +40,7 @@ type Info struct {
 	Checkpoints     []uint64 // newest first
 	CheckpointBytes int64
 	KeptTails       int // torn tails kept in log/error
+	Aside           int // files there that a salvage set aside
 
 	Keys    int
 	Tenants int
@@ -121,6 +122,8 @@ func (i *Info) files(fsys vfs.FS) error {
 			err = addSize(fsys, f.Path, &i.CheckpointBytes)
 		case recovery.ClassKept:
 			i.KeptTails++
+		case recovery.ClassAside:
+			i.Aside++
 		}
 		if err != nil {
 			return err

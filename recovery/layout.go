@@ -29,8 +29,9 @@ const (
 	ClassBackup
 	ClassFlag
 	ClassErrorDir
-	ClassKept // a tail in error/
-	ClassTemp // left by a replacement, or a copy of a tail, that did not finish
+	ClassKept  // a tail in error/
+	ClassAside // what a salvage set aside in error/
+	ClassTemp  // left by a replacement, or a copy of a tail, that did not finish
 	// Irregular is a link, pipe, device or directory under a name of ours, or a
 	// file where a directory of ours belongs: nothing may be read or written there.
 	Irregular
@@ -79,10 +80,12 @@ func classifyDir(path string) Class {
 func classifyKept(base string) Class {
 	whole := strings.TrimSuffix(base, tempKept)
 	switch {
-	case strings.Contains(base, "/") || !isKept(whole):
+	case strings.Contains(base, "/") || !isKept(whole) && !isAside(whole):
 		return Unknown
 	case whole != base:
 		return ClassTemp
+	case isAside(base):
+		return ClassAside
 	}
 	return ClassKept
 }

@@ -152,7 +152,7 @@ func damaged(seg *wal.Segment, by string) error {
 		at.Offset, why = seg.Bad.Offset, seg.Bad.Why
 	}
 	return &fault.Error{Op: "open", At: at, Err: fault.ErrCorrupt, Detail: why + ", yet " + by + " says that it was durable",
-		Hint: "nothing was changed; keep a copy of the directory, see `vlog check`, or restore a backup"}
+		Hint: "nothing was changed; restore a backup, or see with `vlog recover --salvage --dry-run` what can be kept"}
 }
 
 // gap is the error for a missing segment.

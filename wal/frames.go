@@ -112,7 +112,7 @@ func (frames) body(r *reader, f *frame, off int64) (payload []byte, why string, 
 
 // behind implements spelling. Stale frames of another epoch, and what is no header
 // at all, make no tail: files are filled ahead and used again.
-func (frames) behind(r *reader, found func(*frame)) (tail bool, err error) {
+func (frames) behind(r *reader, found func(*frame, int64)) (tail bool, err error) {
 	for off := alignUp(r.pos, frameAlign); off < r.win.size; {
 		b, err := r.win.at(off, windowSize)
 		if err != nil {
@@ -130,7 +130,7 @@ func (frames) behind(r *reader, found func(*frame)) (tail bool, err error) {
 			}
 			if f, ok := decodeFrame(b[i:], r.salt, off+i); ok {
 				tail = true
-				found(&f)
+				found(&f, off+i)
 			}
 		}
 		if ends {

@@ -189,7 +189,7 @@ const tries = 64
 
 // behind implements spelling. Anything but zeros makes a tail: such files are not
 // filled ahead, and nothing but lines may stay in them.
-func (lines) behind(r *reader, found func(*frame)) (tail bool, err error) {
+func (lines) behind(r *reader, found func(*frame, int64)) (tail bool, err error) {
 	if tail, err = r.anything(); err != nil || !tail {
 		return tail, err
 	}
@@ -223,7 +223,7 @@ func (r *reader) anything() (bool, error) {
 }
 
 // tryLines calls found for a good line that ends where b, which stands at a spot, does.
-func tryLines(b []byte, at spot, found func(*frame)) {
+func tryLines(b []byte, at spot, found func(*frame, int64)) {
 	from := 0
 	for range tries {
 		i := bytes.Index(b[from:], []byte(`{"se`))
@@ -232,7 +232,7 @@ func tryLines(b []byte, at spot, found func(*frame)) {
 		}
 		from += i
 		if f := decodeLine(b[from:], spot{at.salt, at.off + int64(from)}); f.why == "" && f.kind != 0 {
-			found(&f)
+			found(&f, at.off+int64(from))
 			return
 		}
 		from++

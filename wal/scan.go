@@ -63,6 +63,10 @@ type Bad struct {
 // Space returns the offset at which another group or the seal would stand.
 func (s *Segment) Space() int64 { return alignUp(s.End, s.Codec.spelling().unit()) }
 
+// ErrStop is what a Visit returns so that Scan ends before that frame as if it did
+// not check out.
+var ErrStop = errors.New("stop")
+
 // Visit is called with each good frame in order; off is where its header stands.
 type Visit func(e Entry, off int64) error
 
@@ -113,15 +117,21 @@ func scanFile(ctx context.Context, f vfs.File, at Place, visit Visit) (*Segment,
 		if !more {
 			break
 		}
-		seg.took(r)
 		if r.frame.kind == kindSeal {
+			seg.took(r)
 			return seg, nil
 		}
 		if visit != nil {
-			if err := visit(r.entry(), r.off); err != nil {
-				return nil, err
-			}
+			err = visit(r.entry(), r.off)
 		}
+		if errors.Is(err, ErrStop) {
+			seg.Bad = &Bad{Offset: r.off, Want: r.frame.seq, Why: "its batch cannot be read"}
+			return seg, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		seg.took(r)
 	}
 	return seg, seg.lookBehind(r)
 }
@@ -156,7 +166,7 @@ func (s *Segment) mark(r *reader) {
 // that the log simply ends here. Good headers tell what was durable, also where
 // their payloads are gone.
 func (s *Segment) lookBehind(r *reader) error {
-	tail, err := r.spell.behind(r, func(f *frame) {
+	tail, err := r.spell.behind(r, func(f *frame, _ int64) {
 		s.Synced = max(s.Synced, f.synced)
 		if f.kind == kindSeal {
 			s.Synced = max(s.Synced, f.seq)
@@ -249,8 +259,10 @@ func (r *reader) wrap(err error, off int64) error {
 
 // entry returns the frame that r stands on.
 func (r *reader) entry() Entry {
-	return Entry{Seq: r.frame.seq, Time: r.frame.time, Flags: batch.Flags(r.frame.flags & flagsRecord), Chain: r.chain, Payload: r.payload}
+	return Entry{Seq: r.frame.seq, Time: r.frame.time, Flags: recordFlags(&r.frame), Chain: r.chain, Payload: r.payload}
 }
+
+func recordFlags(f *frame) batch.Flags { return batch.Flags(f.flags & flagsRecord) }
 
 // step goes to the next frame. It returns false where none checks out; why and
 // badAt then say what was missed.

@@ -68,6 +68,9 @@ func keepLine(i engine.Info) string {
 	if len(i.Checkpoints) > 0 {
 		s += ", newest of #" + number(i.Checkpoints[0])
 	}
+	if i.Aside > 0 {
+		s += "; " + plural(i.Aside, "file") + " set aside in log/error"
+	}
 	if i.KeptTails > 0 {
 		s += "; " + plural(i.KeptTails, "torn tail") + " in log/error"
 	}
@@ -83,7 +86,7 @@ func infoObject(i engine.Info) map[string]any {
 		"store": i.Path, "id": i.ID, "format": i.Format, "codec": i.Codec, "created": i.Created, "documentation": i.Documentation,
 		"log":         map[string]any{"first": i.First, "last": i.Last, "segments": i.Segments, "bytes": i.LogBytes, "chain": i.Chain},
 		"checkpoints": map[string]any{"seqs": checkpoints, "bytes": i.CheckpointBytes},
-		"keep":        i.Keep, "floor": i.Floor, "keys": i.Keys, "tenants": i.Tenants, "kept_tails": i.KeptTails, "read_only": i.ReadOnly,
+		"keep":        i.Keep, "floor": i.Floor, "keys": i.Keys, "tenants": i.Tenants, "kept_tails": i.KeptTails, "aside": i.Aside, "read_only": i.ReadOnly,
 		"writer": i.Writer, "beyond": i.Beyond,
 	}
 	synced := map[string]any{"seq": i.Durable}
