@@ -132,6 +132,8 @@ type RestoreOptions struct {
 	NoCheck  bool                    // do not read the result back
 	Progress func(done, total int64) // bytes; nil is not called
 	Clock    func() time.Time        // nil is time.Now
+
+	codec *Codec // of the result; nil is that of the source
 }
 
 // RestoreResult is what a restore did, or would do.
@@ -165,7 +167,7 @@ func RestoreFS(ctx context.Context, src, fsys vfs.FS, opts RestoreOptions) (Rest
 }
 
 func (o RestoreOptions) internal() backup.RestoreOptions {
-	return backup.RestoreOptions{Seq: o.Seq, Time: o.Time, DryRun: o.DryRun, NoCheck: o.NoCheck, Progress: o.Progress, Open: looking(o.Clock)}
+	return backup.RestoreOptions{Seq: o.Seq, Time: o.Time, DryRun: o.DryRun, NoCheck: o.NoCheck, Codec: o.codec, Progress: o.Progress, Open: looking(o.Clock)}
 }
 
 // apart returns ErrExists where one of two directories is, or lies in, the other.

@@ -1,10 +1,12 @@
 package wal
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 
+	"github.com/vlogdb/vlog/internal/batch"
 	"github.com/vlogdb/vlog/internal/vfs"
 )
 
@@ -60,33 +62,50 @@ func endsOf(f vfs.File, at Place) (Ends, error) {
 	}
 	r.win.size = st.Size
 	e := Ends{Header: r.header, Size: r.win.size}
-	start := r.pos
-	if r.pos, err = r.spell.last(r); err != nil || r.pos < start {
-		return e, err
+	seal, err := r.spell.lastSeal(r)
+	if err != nil {
+		return e, r.wrap(err, e.Size)
 	}
-	return e, e.seal(r)
+	if seal.kind == kindSeal && seal.count > 0 && seal.seq == e.First+Seq(seal.count)-1 {
+		e.Sealed, e.Last, e.Chain = true, seal.seq, seal.chain
+	}
+	return e, nil
 }
 
-// seal takes over what stands at the end of the file, where that is a seal.
-func (e *Ends) seal(r *reader) error {
-	f, off, err := r.spell.find(r)
+// lastSeal implements spelling.
+func (frames) lastSeal(r *reader) (frame, error) {
+	off := r.win.size - sector
+	if off < HeaderSize || off%sector != 0 {
+		return frame{}, nil
+	}
+	b, err := r.win.at(off, sector)
 	if err != nil {
-		return r.wrap(err, r.pos)
+		return frame{}, err
 	}
-	if f.why != "" || f.kind != kindSeal {
-		return nil
+	f, ok := decodeFrame(b, r.salt, off)
+	if !ok || f.kind != kindSeal || f.length != sealBody || f.size > sector {
+		return frame{}, nil
 	}
-	body, why, err := r.spell.body(r, &f, off)
-	if err != nil {
-		return r.wrap(err, off)
+	body := b[f.head():][:sealBody]
+	if batch.Sum(body) != f.sum {
+		return frame{}, nil
 	}
-	if why != "" || len(body) != sealBody {
-		return nil
+	f.count = binary.LittleEndian.Uint64(body)
+	copy(f.chain[:], body[8:])
+	return f, nil
+}
+
+// lastSeal implements spelling: it is the last line, and a short one.
+func (lines) lastSeal(r *reader) (frame, error) {
+	from := max(r.win.size-2*lineHead, 0)
+	b, err := r.win.at(from, r.win.size-from)
+	if err != nil || len(b) == 0 || b[len(b)-1] != '\n' {
+		return frame{}, err
 	}
-	if count := binary.LittleEndian.Uint64(body); count == 0 || f.seq != e.First+Seq(count)-1 {
-		return nil
+	i := bytes.LastIndexByte(b[:len(b)-1], '\n') + 1
+	f := decodeLine(b[i:], spot{r.salt, from + int64(i)})
+	if f.why != "" {
+		return frame{}, nil
 	}
-	e.Sealed, e.Last = true, f.seq
-	copy(e.Chain[:], body[8:])
-	return nil
+	return f, nil
 }

@@ -46,6 +46,38 @@ func TestReadEnds(t *testing.T) {
 	}
 }
 
+// TestReadEndsOfLines is that for lines.
+func TestReadEndsOfLines(t *testing.T) {
+	b, at := buildLines(head(77), true, fourLines(1)...)
+	read := func(b []byte) (Ends, error) {
+		fsys := dirOnly(t)
+		writeFile(t, fsys, NDJSON.SegmentName(1), b)
+		return ReadEnds(Place{FS: fsys, Name: NDJSON.SegmentName(1), Store: ours})
+	}
+	seg, err := scanLines(t, b)
+	check(t, err)
+	want, err := read(b)
+	check(t, err)
+	if !want.Sealed || want.Last != seg.Last || want.Chain != seg.ChainEnd || want.Header != seg.Header || want.Size != seg.Size {
+		t.Fatalf("%+v, scanned %+v", want, seg)
+	}
+	for i := int(at[5]); i < len(b); i++ {
+		bad := bytes.Clone(b)
+		bad[i] ^= 1
+		if got, err := read(bad); err != nil || got.Sealed {
+			t.Fatalf("byte %d: %+v, %v", i, got, err)
+		}
+	}
+	for n := range b {
+		got, err := read(b[:n])
+		if n < int(at[1]) {
+			wantKind(t, err, fault.ErrCorrupt)
+		} else if err != nil || got.Sealed {
+			t.Fatalf("%d bytes: %+v, %v", n, got, err)
+		}
+	}
+}
+
 // TestScanTo: what stands behind the batch is as if it was not there.
 func TestScanTo(t *testing.T) {
 	m, name := build(head(77), true, threeGroups(0)...), Binary.SegmentName(1)

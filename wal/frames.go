@@ -66,13 +66,6 @@ func (frames) appendSeal(dst []byte, g *group, count uint64, place sealPlace) []
 	return appendZeros(dst, base, sector)
 }
 
-func (frames) last(r *reader) (off int64, err error) {
-	if r.win.size%sector != 0 {
-		return 0, nil
-	}
-	return max(r.win.size-sealSize, 0), nil
-}
-
 // find looks for the next header: in the same group at the next multiple of 8,
 // else at the next sector.
 func (frames) find(r *reader) (f frame, off int64, err error) {

@@ -74,19 +74,6 @@ func cutSum(line []byte) (body []byte, sum uint32, ok bool) {
 	return line[:n], uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3]), !f.bad
 }
 
-func (l lines) last(r *reader) (off int64, err error) {
-	from := max(r.win.size-l.sealSize(), 0)
-	b, err := r.win.at(from, r.win.size-from)
-	if err != nil {
-		return 0, r.wrap(err, from)
-	}
-	i := bytes.LastIndexByte(bytes.TrimSuffix(b, []byte("\n")), '\n')
-	if i < 0 {
-		return 0, nil
-	}
-	return from + int64(i) + 1, nil
-}
-
 // find looks at the line behind r.pos.
 func (lines) find(r *reader) (f frame, off int64, err error) {
 	off = r.pos

@@ -22,6 +22,8 @@ type copier struct {
 	store    wal.StoreID
 	now      func() int64
 	progress func(done, total int64)
+	respells bool      // into codec; else files are copied as they are
+	codec    wal.Codec // of the target
 	done     int64
 	total    int64
 	segments int
@@ -161,10 +163,17 @@ func (c *copier) step(ctx context.Context, s stretch, buf []byte) error {
 		return ofSource(err)
 	}
 	_, err = s.dst.WriteAt(buf, s.off)
-	if c.done += int64(len(buf)); err == nil && c.progress != nil {
-		c.progress(c.done, c.total)
+	if err == nil {
+		c.tell(int64(len(buf)))
 	}
 	return err
+}
+
+// tell tells how far it has come.
+func (c *copier) tell(n int64) {
+	if c.done += n; c.progress != nil {
+		c.progress(c.done, c.total)
+	}
 }
 
 // enter gives a copy that is whole and durable its name.
@@ -190,14 +199,18 @@ func (c *copier) undo(cause error) error {
 // all copies segments, then checkpoints, each ascending, so that what a checkpoint
 // stands on is there before it.
 func (c *copier) all(ctx context.Context, pieces []piece, images []image) error {
+	segment, picture := c.segment, c.image
+	if c.respells {
+		segment, picture = c.respell, c.redraw
+	}
 	for _, p := range pieces {
-		if err := c.segment(ctx, p); err != nil {
+		if err := segment(ctx, p); err != nil {
 			return err
 		}
 		c.segments++
 	}
 	for _, i := range images {
-		if err := c.image(ctx, i); err != nil {
+		if err := picture(ctx, i); err != nil {
 			return err
 		}
 		c.images++

@@ -17,9 +17,10 @@ import (
 // At most one of Seq and Time is set; with neither it is the newest moment.
 type RestoreOptions struct {
 	Seq      uint64
-	Time     time.Time // the last batch before the first one that is later, in order
-	DryRun   bool      // only tell
-	NoCheck  bool      // do not read the result back
+	Time     time.Time  // the last batch before the first one that is later, in order
+	DryRun   bool       // only tell
+	NoCheck  bool       // do not read the result back
+	Codec    *wal.Codec // of the result; nil is that of the source
 	Progress func(done, total int64)
 	Open     recovery.Options
 }
@@ -38,7 +39,8 @@ type Restored struct {
 
 // Restore makes a store as a place, or another store that nobody writes to, was at a
 // moment. Errors: ErrExists where the target is not empty, ErrCompacted for a moment
-// before what is kept, ErrNotFound for one that has not come, ErrNotStore, ErrLocked,
+// before what is kept, ErrNotFound for one that has not come, ErrConflict where it has
+// the codec asked for already, ErrNotStore, ErrLocked,
 // ErrCorrupt, ErrIncompatible, ErrNoSpace, ErrIO, or the context's. A target that was
 // not finished is refused by whoever opens it, until the same restore was run again.
 func Restore(ctx context.Context, src vfs.FS, to Dest, opts RestoreOptions) (Restored, error) {
@@ -49,6 +51,13 @@ func Restore(ctx context.Context, src vfs.FS, to Dest, opts RestoreOptions) (Res
 	}
 	if r.id, err = r.format.Store(); err != nil {
 		return Restored{}, err
+	}
+	r.codec = r.format.LogCodec()
+	if opts.Codec != nil {
+		if r.codec == *opts.Codec {
+			return Restored{}, &fault.Error{Op: "convert", At: fault.Place{Path: src.Path()}, Err: fault.ErrConflict, Detail: "it has codec " + r.codec.String() + " already", Hint: "name the other codec; `vlog restore` copies a store as it is"}
+		}
+		r.codec = *opts.Codec
 	}
 	if err := r.visit(to); err != nil {
 		return Restored{}, err
@@ -71,6 +80,7 @@ type restore struct {
 	src    vfs.FS
 	format recovery.Format
 	id     wal.StoreID
+	codec  wal.Codec // of the target
 	opts   RestoreOptions
 	began  time.Time
 
@@ -195,7 +205,7 @@ func (r *restore) enter() (*recovery.Hold, error) {
 		err = prepare(r.target)
 	}
 	if err == nil && r.fresh {
-		err = recovery.WriteFormat(r.target, r.format.AsStore(false))
+		err = recovery.WriteFormat(r.target, r.outcome(false))
 	}
 	if err == nil {
 		err = r.clear()
@@ -204,6 +214,13 @@ func (r *restore) enter() (*recovery.Hold, error) {
 		return nil, errors.Join(err, hold.Close())
 	}
 	return hold, nil
+}
+
+// outcome is the format of the target.
+func (r *restore) outcome(finished bool) recovery.Format {
+	f := r.format.AsStore(finished)
+	f.Codec = r.codec.String()
+	return f
 }
 
 // clear removes what an unfinished restore, perhaps to another moment, left.
@@ -232,13 +249,14 @@ func (r *restore) restore(ctx context.Context, to Dest) (err error) {
 		return err
 	}
 	now := r.opts.Open.Now
-	c := &copier{from: r.src, to: r.target, store: r.id, now: func() int64 { return now().UnixNano() }, progress: r.opts.Progress, total: r.res.Bytes}
+	c := &copier{from: r.src, to: r.target, store: r.id, now: func() int64 { return now().UnixNano() }, progress: r.opts.Progress, total: r.res.Bytes,
+		respells: r.codec != r.format.LogCodec(), codec: r.codec}
 	err = c.all(ctx, r.have.pieces, r.have.images)
 	if err == nil {
 		err = hold.End(recovery.Closed{Seq: r.at, Chain: r.chain[:], Time: now().UTC()})
 	}
 	if err == nil {
-		err = recovery.WriteFormat(r.target, r.format.AsStore(true))
+		err = recovery.WriteFormat(r.target, r.outcome(true))
 	}
 	if err = errors.Join(err, hold.Close()); err != nil || r.opts.NoCheck {
 		return err
