@@ -111,6 +111,7 @@ type moment struct {
 	now  *state.Picture
 }
 
+// isBefore says whether the moment lies before the time of a batch.
 func (m moment) isBefore(nanos int64) bool { return time.Unix(0, nanos).After(m.time) }
 
 // before returns the last batch before the first one that is later than a moment. What
