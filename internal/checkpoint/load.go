@@ -37,6 +37,21 @@ func Verify(fsys vfs.FS, name string, store wal.StoreID) (Summary, error) {
 	})
 }
 
+// ReadHeader reads the header of a checkpoint and nothing else.
+func ReadHeader(fsys vfs.FS, name string, store wal.StoreID) (Header, error) {
+	f, err := fsys.Open(name, vfs.ReadOnly)
+	if err != nil {
+		return Header{}, err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return Header{}, errors.Join(err, f.Close())
+	}
+	r := &blockReader{f: f, name: name, size: st.Size}
+	h, err := r.header(store)
+	return h, errors.Join(err, f.Close())
+}
+
 // sink is given the header and returns what takes the blocks, which it then owns.
 type sink func(Header) func(block []byte) error
 
