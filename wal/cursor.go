@@ -271,13 +271,21 @@ func (c *Cursor) walk() (found bool, m *missed, err error) {
 			err = r.wrap(damage("the segment ends, and the next one does not follow"), r.off)
 		}
 		if err != nil {
-			return false, &missed{name: c.seg.name, epoch: r.header.Epoch, err: err}, nil
+			return false, &missed{name: c.seg.name, epoch: r.header.Epoch, err: about(err, r.next)}, nil
 		}
 		if err := c.continues(r); err != nil {
 			return false, nil, err
 		}
 	}
 	return true, nil, nil
+}
+
+// about says which batch an error is about.
+func about(err error, seq Seq) error {
+	if e, ok := errors.AsType[*fault.Error](err); ok && e.At.Seq == 0 {
+		e.At.Seq = uint64(seq)
+	}
+	return err
 }
 
 // behind says what is missing where a segment has ended, if the next one is not there.
