@@ -38,6 +38,7 @@ func newScope(c *core, tenant string) Scope {
 // core is what all scopes and transactions of a DB share.
 type core struct {
 	store     *recovery.Store
+	holders   holders // of the store's directory
 	path      string
 	opts      Options
 	committer *committer.Committer // nil where read-only
@@ -165,14 +166,14 @@ func (db *DB) Close() error {
 	defer close(c.done)
 	c.end()
 	if c.committer == nil {
-		return errors.Join(c.store.Reader.Close(), c.store.FS.Close())
+		return errors.Join(c.store.Reader.Close(), c.holders.done())
 	}
 	c.tasks.Wait()
 	c.rollbackAll()
 	err := c.committer.Close()
 	c.checkpointing <- struct{}{} // a checkpoint by hand comes to its end first
 	err = errors.Join(err, c.store.Writer.Close())
-	return errors.Join(err, c.release(err), c.store.FS.Close())
+	return errors.Join(err, c.release(err), c.holders.done())
 }
 
 // release lets the lock go. After a clean end LOCK tells how far the log reaches.

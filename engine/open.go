@@ -110,6 +110,7 @@ func openFS(ctx context.Context, fsys vfs.FS, opts Options) (*DB, error) {
 
 func newDB(store *recovery.Store, opts Options) *DB {
 	c := &core{store: store, opts: opts, path: store.FS.Path(), gate: semaphore.NewWeighted(gateAll), txs: map[*txCore]struct{}{}, done: make(chan struct{})}
+	c.holders = holders{fs: store.FS, n: 1}
 	c.life, c.end = context.WithCancel(context.Background())
 	c.writer = writerID(store)
 	last, _ := store.Picture.Counter(c.writer)

@@ -25,13 +25,30 @@ import (
 func (db *DB) Watch(ctx context.Context, from uint64) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
 		c := db.core
-		if err := c.ended("watch"); err != nil {
+		if err := c.stay("watch"); err != nil {
 			yield(Batch{}, err)
 			return
 		}
+		defer c.leave()
 		ctx, stop := c.whileOpen(ctx)
 		defer stop()
 		c.batches(ctx, from, batchReader{c.store.Log.Follow, yield})
+	}
+}
+
+// stay keeps the directory open behind Close, so that what that makes durable can be
+// read; leave ends it. ErrClosed where the DB is closed already.
+func (c *core) stay(op string) error {
+	err := c.ended(op)
+	if err == nil && !c.holders.add() {
+		err = &fault.Error{Op: op, At: fault.Place{Path: c.path}, Err: fault.ErrClosed}
+	}
+	return err
+}
+
+func (c *core) leave() {
+	if err := c.holders.done(); err != nil { // Close has answered already
+		c.opts.Logger.Warn("the directory of a closed store could not be let go", "cause", err)
 	}
 }
 
