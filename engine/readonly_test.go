@@ -171,3 +171,19 @@ func TestReadersAtOnce(t *testing.T) {
 	close(stop)
 	readers.Wait()
 }
+
+// TestReadOnlyBetweenOpenings: a writer that came and went cleanly between two looks
+// left nothing but a line in LOCK to tell of it.
+func TestReadOnlyBetweenOpenings(t *testing.T) {
+	m := tracked()
+	check(t, open(t, m.Reopen(), quiet).Close())
+	r := beside(t, m)
+	for i := range 5 {
+		if i > 0 && value(t, r, "key") != fmt.Sprint(i) {
+			t.Fatalf("opening %d: shows %q", i, value(t, r, "key"))
+		}
+		db := open(t, m.Reopen(), quiet)
+		put(t, db, "key", fmt.Sprint(i+1))
+		check(t, db.Close())
+	}
+}

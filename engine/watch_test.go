@@ -113,12 +113,10 @@ func TestWatch(t *testing.T) {
 			w.expect(t, 8, 8)
 		}
 	}
+	late.expect(t, 8, 8)
 	check(t, reader.Close())
 	for i, w := range append(all, late) {
 		if i >= 4 {
-			if i == len(all) {
-				w.expect(t, 8, 8)
-			}
 			w.ends(t, engine.ErrClosed)
 		}
 	}

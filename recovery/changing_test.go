@@ -171,9 +171,33 @@ func refreshesWhile(t *testing.T, before, meanwhile func(c *changing)) (n int) {
 func (c *changing) shows(s *Store, least batch.Seq, what string) {
 	c.t.Helper()
 	seq := s.Picture.Seq()
+	for _, skipped := range s.Report.Skipped {
+		if errors.Is(skipped.Cause, fault.ErrNotFound) {
+			c.t.Fatalf("%s: a checkpoint that went counts as damaged: %v", what, skipped.Cause)
+		}
+	}
 	if want, ok := c.hist[seq]; seq < least || !ok || !maps.Equal(contentOf(s.Picture), want) {
 		c.t.Fatalf("%s: shows %v, acknowledged was %v", what, seq, least)
 	}
+}
+
+// TestCheckpointsKeepGoing: whichever checkpoint a reader is about to open has just
+// been replaced, several times; it is not taken for damage.
+func TestCheckpointsKeepGoing(t *testing.T) {
+	c := newChanging(t)
+	went := 0
+	s, err := Open(t.Context(), vfs.NewSlow(c.m.Reopen(), func(op vfs.Op) time.Duration {
+		if strings.HasPrefix(op.Name, wal.Dir+"/checkpoint-") && op.Kind == vfs.OpOpen && went < 5 {
+			went++
+			c.compact()
+		}
+		return 0
+	}), readOnly())
+	if check(t, err); went != 5 {
+		t.Errorf("%d went", went)
+	}
+	c.shows(s, c.a.last, "at last")
+	check(t, s.Reader.Close())
 }
 
 // TestReaderDamage: what is damaged below the limit is told, with its place, at each

@@ -73,6 +73,40 @@ func TestFollowerOtherLog(t *testing.T) {
 	check(t, errors.Join(c.Close(), r.Close()))
 }
 
+// TestCursorTellsDamage: only what is still under its name, with its epoch, is damage.
+func TestCursorTellsDamage(t *testing.T) {
+	m := mem()
+	r, _ := recycling(t, m)
+	name := SegmentName(4)
+	h, err := ReadHeader(m, name, ours)
+	check(t, err)
+	c := NewCursor(m, ours, 4)
+	bad := damage("bad")
+	for what, tc := range map[string]struct {
+		m    missed
+		want error
+	}{
+		"the same":            {missed{name: name, epoch: h.Epoch, err: bad}, bad},
+		"another epoch":       {missed{name: name, epoch: h.Epoch + 1, err: bad}, nil},
+		"a header that heals": {missed{name: name, head: true, err: bad}, nil},
+		"gone":                {missed{name: SegmentName(5), epoch: h.Epoch, err: bad}, nil},
+	} {
+		if err := c.damage(&tc.m); err != tc.want {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	writeFile(t, m, name, []byte("junk"))
+	if err := c.damage(&missed{name: name, head: true, err: bad}); err != bad {
+		t.Errorf("a header that stays: %v", err)
+	}
+	if err := c.damage(&missed{name: name, epoch: h.Epoch, err: bad}); err != nil {
+		t.Errorf("a header that goes: %v", err)
+	}
+	c = NewCursor(vfs.NewFail(m, vfs.Always(fault.ErrIO)), ours, 4)
+	wantKind(t, c.damage(&missed{name: name, err: bad}), fault.ErrIO)
+	check(t, r.Close())
+}
+
 // TestCursorReadsWhatIsNew: going on costs what is new, not the whole segment again.
 func TestCursorReadsWhatIsNew(t *testing.T) {
 	m := mem()

@@ -196,6 +196,34 @@ func TestFollowWithoutHints(t *testing.T) {
 	})
 }
 
+// TestFollowBesideBeginningHints: what comes while the hints begin is not told by them,
+// and yet no time passes.
+func TestFollowBesideBeginningHints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mem()
+		r := newRig(t, m, tiny())
+		began := time.Now()
+		for e, err := range follower(&lateFS{m.Reopen(), func() { r.put("x") }}).Follow(t.Context(), 1) {
+			if check(t, err); e.Seq != 1 || time.Since(began) != 0 {
+				t.Errorf("got %v after %v", e.Seq, time.Since(began))
+			}
+			break
+		}
+		check(t, r.Close())
+	})
+}
+
+// lateFS does something just before its hints begin.
+type lateFS struct {
+	vfs.FS
+	before func()
+}
+
+func (l *lateFS) Hints(dir string) (vfs.Hints, error) {
+	l.before()
+	return l.FS.Hints(dir)
+}
+
 // deafFS is a file system that gives no hints.
 type deafFS struct {
 	vfs.FS
