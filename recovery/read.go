@@ -31,7 +31,7 @@ func (s *Store) read(ctx context.Context) error {
 // meanwhile.
 func (s *Store) first(ctx context.Context, sight *sight) (*look, *wal.Cursor, error) {
 	for range lookTries {
-		before, err := sight.stare()
+		before, err := sight.survey()
 		if err != nil {
 			return nil, nil, err
 		}
@@ -40,7 +40,7 @@ func (s *Store) first(ctx context.Context, sight *sight) (*look, *wal.Cursor, er
 		}
 		l := s.newLook(ctx)
 		err = l.rehearse()
-		after, e := sight.stare()
+		after, e := sight.survey()
 		if e != nil {
 			return nil, nil, errors.Join(err, e)
 		}

@@ -30,7 +30,7 @@ type sight struct {
 	mark  *wal.Mark
 	lock  atomic.Pointer[lockFile] // LOCK; nil where it is not open
 	last  batch.Seq                // the largest limit so far
-	tail  ending
+	end   ending
 	told  *glimpse // what last was made of
 	seen  atomic.Pointer[glimpse]
 }
@@ -114,8 +114,8 @@ func (s *sight) glance() (*glimpse, error) {
 	return g, s.whose(g)
 }
 
-// stare looks at mark and LOCK.
-func (s *sight) stare() (*glimpse, error) {
+// survey looks at mark and LOCK.
+func (s *sight) survey() (*glimpse, error) {
 	g, err := s.glance()
 	if err == nil && g.ours {
 		err = s.whose(g)
@@ -217,21 +217,21 @@ func (s *sight) newest(ctx context.Context, first batch.Seq, held bool) (batch.S
 	if err != nil {
 		return 0, unlessGone(err)
 	}
-	if t := s.tail; t.name == name && t.size == size && (t.sealed || !held) {
-		return t.last, nil
+	if e := s.end; e.name == name && e.size == size && (e.sealed || !held) {
+		return e.last, nil
 	}
 	seg, err := wal.Scan(ctx, wal.Place{FS: s.fs, Name: name, Store: s.store}, nil)
-	if held && unlessUnusable(err) == nil && err != nil {
+	if err != nil && held && unlessUnusable(err) == nil {
 		return 0, nil // it is being written, and nobody was told of it
 	}
 	if err != nil {
 		return 0, unlessGone(err)
 	}
-	s.tail = ending{name: name, size: size, last: seg.Synced, sealed: seg.Sealed}
+	s.end = ending{name: name, size: size, last: seg.Synced, sealed: seg.Sealed}
 	if seg.Sealed || !held {
-		s.tail.last = max(seg.Synced, seg.Last)
+		s.end.last = max(seg.Synced, seg.Last)
 	}
-	return s.tail.last, nil
+	return s.end.last, nil
 }
 
 func unlessGone(err error) error {

@@ -8,6 +8,8 @@ import (
 	"github.com/vlogdb/vlog/engine"
 )
 
+// BenchmarkGetBeside takes what a read costs on a read-only DB, which looks each time
+// whether another one has written.
 func BenchmarkGetBeside(b *testing.B) {
 	ctx := context.Background()
 	dir := b.TempDir() + "/s"
