@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/vlogdb/vlog/internal/batch"
+	"github.com/vlogdb/vlog/internal/checkpoint"
 	"github.com/vlogdb/vlog/internal/fault"
 	"github.com/vlogdb/vlog/internal/state"
 	"github.com/vlogdb/vlog/internal/vfs"
@@ -138,6 +139,9 @@ func (o *onlookers) crash(model vfs.Model) {
 			o.t.Fatalf("%s, %v: read-only: %v", o.what, model, err)
 		}
 		check(o.t, r.Reader.Close())
+		if _, last, chain, err := r.Log.Bounds(o.t.Context()); err != nil || last != r.Picture.Seq() || chain != r.Picture.Chain() {
+			o.t.Fatalf("%s, %v: read-only shows %v, its log ends at %v %v", o.what, model, r.Picture.Seq(), last, err)
+		}
 		s, err := Open(o.t.Context(), m.Reopen(), small(9))
 		if err != nil {
 			o.t.Fatalf("%s, %v: %v", o.what, model, err)
@@ -160,6 +164,21 @@ func (o *onlookers) put(a *author, key, value string) {
 	o.hist = append(o.hist[:a.last+1], next)
 	a.put(key, value)
 	o.acked = a.last
+}
+
+// checkpoint writes one; with amid the log has gone on in a new segment by then, and
+// goes on there.
+func (o *onlookers) checkpoint(a *author, amid bool) {
+	if amid {
+		check(o.t, a.s.Writer.Rotate(o.t.Context()))
+		o.put(a, "amid", fmt.Sprint(a.last))
+		p := checkpoint.Promoter{FS: a.s.FS, Store: a.s.ID, Now: func() int64 { return now().UnixNano() }, Trim: a.s.Writer.Trim, Known: a.s.Known}
+		_, err := p.Run(o.t.Context(), a.edit.Picture())
+		check(o.t, err)
+		o.put(a, "amid", fmt.Sprint(a.last))
+		return
+	}
+	a.checkpoint()
 }
 
 // TestReadBesideEverywhere looks at a store after every single operation of its
@@ -185,7 +204,7 @@ func TestReadBesideEverywhere(t *testing.T) {
 			n++
 			o.put(a, fmt.Sprint("key", n%7), fmt.Sprint(n)+strings.Repeat("v", 300+n%4*100))
 			if i%5 == 4 {
-				a.checkpoint()
+				o.checkpoint(a, i == 9)
 			}
 		}
 		if round%2 == 0 {

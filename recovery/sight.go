@@ -189,11 +189,12 @@ func (s *sight) sameNote(was string) bool {
 
 // proven returns how far the log reaches where no mark of this boot tells.
 func (s *sight) proven(ctx context.Context, g *glimpse) (limit batch.Seq, err error) {
+	closed, newest := batch.Seq(0), batch.Seq(0)
 	note, _ := decodeLock([]byte(g.note))
 	if c := note.Closed; c != nil && string(note.Store) == string(s.store[:]) {
-		limit = c.Seq
+		closed = c.Seq
 	}
-	newest := batch.Seq(0)
+	limit = closed
 	entries, err := s.fs.ReadDir(wal.Dir)
 	for _, e := range entries {
 		if seq, ok := checkpoint.ParseName(e.Name); ok {
@@ -203,7 +204,7 @@ func (s *sight) proven(ctx context.Context, g *glimpse) (limit batch.Seq, err er
 			newest = max(newest, first)
 		}
 	}
-	if err != nil || newest == 0 || newest <= limit {
+	if err != nil || newest <= closed { // a segment ends with a clean close
 		return limit, err
 	}
 	last, err := s.newest(ctx, newest, g.held)
