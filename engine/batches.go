@@ -18,7 +18,7 @@ import (
 type Batch struct {
 	Seq   uint64
 	Time  time.Time // of the commit, UTC; it orders nothing
-	Chain string    // hex: commits to every batch up to this one
+	Chain string    // hex: commits to every batch up to this one; empty where nothing vouches for those (see Salvage)
 	Bytes int       // of its canonical form
 	batch *batch.Batch
 }

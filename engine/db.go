@@ -15,6 +15,7 @@ import (
 	"github.com/vlogdb/vlog/internal/fault"
 	"github.com/vlogdb/vlog/internal/state"
 	"github.com/vlogdb/vlog/recovery"
+	"github.com/vlogdb/vlog/wal"
 )
 
 // DB is an open store. It is the Scope of the tenant "main"; Tenant gives others.
@@ -42,6 +43,7 @@ type core struct {
 	path      string
 	opts      Options
 	committer *committer.Committer // nil where read-only
+	codec     wal.Codec
 	writer    batch.Writer
 	counter   atomic.Uint64
 	closed    atomic.Bool

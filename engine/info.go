@@ -26,6 +26,7 @@ type Info struct {
 	Created       time.Time
 	Documentation string
 	ReadOnly      bool
+	Backup        bool // a backup place
 	Keep          Keep
 
 	First, Last uint64    // batches kept in the log; First is Last+1 where none are
@@ -39,6 +40,7 @@ type Info struct {
 	Checkpoints     []uint64 // newest first
 	CheckpointBytes int64
 	KeptTails       int // torn tails kept in log/error
+	Aside           int // files there that a salvage set aside
 
 	Keys    int
 	Tenants int
@@ -57,7 +59,7 @@ func (db *DB) Info(ctx context.Context) (Info, error) {
 	}
 	f := c.store.Format
 	chain := p.Chain()
-	info := Info{Path: db.Path(), ID: f.UUID, Format: f.Version, Codec: f.Codec, Created: f.Created, Documentation: f.Documentation, ReadOnly: c.committer == nil,
+	info := Info{Path: db.Path(), ID: f.UUID, Format: f.Version, Codec: f.Codec, Created: f.Created, Documentation: f.Documentation, ReadOnly: c.committer == nil, Backup: f.IsBackup(),
 		First: uint64(p.Seq()) + 1, Last: uint64(p.Seq()), Chain: hex.EncodeToString(chain[:]), Durable: uint64(p.Seq())}
 	if t := p.Time(); t != 0 {
 		info.LastTime = time.Unix(0, t).UTC()
@@ -108,7 +110,7 @@ func (i *Info) files(fsys vfs.FS) error {
 	for _, f := range files {
 		switch f.Class {
 		case recovery.ClassSegment:
-			first, _ := wal.ParseSegment(f.Base())
+			first, _, _ := wal.ParseSegment(f.Base())
 			i.First = min(i.First, uint64(first))
 			i.Segments++
 			err = addSize(fsys, f.Path, &i.LogBytes)
@@ -118,6 +120,8 @@ func (i *Info) files(fsys vfs.FS) error {
 			err = addSize(fsys, f.Path, &i.CheckpointBytes)
 		case recovery.ClassKept:
 			i.KeptTails++
+		case recovery.ClassAside:
+			i.Aside++
 		}
 		if err != nil {
 			return err

@@ -112,6 +112,7 @@ func newDB(store *recovery.Store, opts Options) *DB {
 	c := &core{store: store, opts: opts, path: store.FS.Path(), gate: semaphore.NewWeighted(gateAll), txs: map[*txCore]struct{}{}, done: make(chan struct{})}
 	c.holders = holders{fs: store.FS, n: 1}
 	c.life, c.end = context.WithCancel(context.Background())
+	c.codec = store.Format.LogCodec()
 	c.writer = writerID(store)
 	last, _ := store.Picture.Counter(c.writer)
 	c.counter.Store(last)
@@ -136,7 +137,7 @@ func writerID(store *recovery.Store) (w batch.Writer) {
 func (db *DB) start() {
 	c := db.core
 	c.committer = committer.New(c.store.Picture, committer.Options{Log: c.store.Writer, Now: c.opts.Clock, SyncEach: c.opts.Sync == SyncAlways, Wrote: c.wrote})
-	c.promoter = &checkpoint.Promoter{FS: c.store.FS, Store: c.store.ID, Now: func() int64 { return c.opts.Clock().UnixNano() }, Trim: c.trim, Known: c.store.Known}
+	c.promoter = &checkpoint.Promoter{FS: c.store.FS, Store: c.store.ID, Now: func() int64 { return c.opts.Clock().UnixNano() }, Trim: c.trim, Known: c.store.Known, Codec: c.codec}
 	c.checkpointing = make(chan struct{}, 1)
 	c.kick = make(chan struct{}, 1)
 	c.logged.Store(c.store.Report.ReplayedBytes)

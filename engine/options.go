@@ -21,6 +21,7 @@ type Options struct {
 	MustExist     bool   // ErrNotStore where there is no store, instead of making one
 	MustNotExist  bool   // ErrExists where there is one
 	Documentation string // kept in a store that is made; at most 256 KiB
+	Codec         Codec  // of a store that is made: how its files are spelled; one that is there keeps its own
 
 	Sync        SyncPolicy // when a commit is synced; the zero value syncs before each answer
 	MaxBatch    int        // bytes of one transaction's changes; 0 is 64 MiB, at most 1 GiB
@@ -69,6 +70,21 @@ const (
 
 // SyncEvery syncs in the background about every d; below 1 ns it is 1 ns.
 func SyncEvery(d time.Duration) SyncPolicy { return SyncPolicy(max(d, 1)) }
+
+// Codec is how the log and the checkpoints of a store are spelled. It is chosen when
+// the store is made; what the store does is the same under each.
+type Codec = wal.Codec
+
+// The codecs. Binary, the zero value, is the fast one. NDJSON is for whoever reads
+// the files with cat, grep and jq: one line of JSON for each batch, which takes about
+// twice the room and time.
+const (
+	Binary = wal.Binary
+	NDJSON = wal.NDJSON
+)
+
+// ParseCodec returns the codec of a name, binary or ndjson; ok is false for any other.
+func ParseCodec(name string) (c Codec, ok bool) { return wal.ParseCodec(name) }
 
 // Keep says how far back a store reaches. Exactly one field is set:
 // Checkpoints keeps the log behind the nth newest checkpoint (a new store keeps
@@ -162,7 +178,7 @@ func random() uint64 {
 func (o *Options) background() bool { return o.CheckpointAfter > 0 }
 
 func (o *Options) recovery() recovery.Options {
-	r := recovery.Options{ReadOnly: o.ReadOnly, MustExist: o.MustExist, MustNotExist: o.MustNotExist, Documentation: o.Documentation,
+	r := recovery.Options{ReadOnly: o.ReadOnly, MustExist: o.MustExist, MustNotExist: o.MustNotExist, Documentation: o.Documentation, Codec: o.Codec,
 		SegmentSize: o.SegmentSize, MaxBatch: o.MaxBatch, Rand: o.Random, Now: o.Clock, Logger: o.Logger}
 	if o.inMemory || o.NoPrepare {
 		return r

@@ -18,7 +18,7 @@ type CheckpointPlan struct {
 	Seq     uint64 // that the newest checkpoint would have
 	Written bool   // false: there is nothing new
 	Keys    int    // that would be in it
-	Bytes   int64  // of its file, within a few hundred
+	Bytes   int64  // of its file, within a few hundred; under NDJSON an estimate (text that is not ASCII takes more)
 	Base    uint64 // the log behind it would be kept; 0: all of it
 
 	Segments        int // that would go
@@ -72,7 +72,7 @@ func (db *DB) plan(p *state.Picture) (CheckpointPlan, error) {
 	if newest := newestCheckpoint(files); p.Seq() <= newest {
 		return CheckpointPlan{Seq: uint64(newest)}, nil
 	}
-	plan := CheckpointPlan{Seq: uint64(p.Seq()), Keys: p.Len(), Bytes: checkpoint.Size(p), Written: true}
+	plan := CheckpointPlan{Seq: uint64(p.Seq()), Keys: p.Len(), Bytes: checkpoint.Size(p, c.codec), Written: true}
 	keep, err := checkpoint.KeepOf(p)
 	if err != nil {
 		return CheckpointPlan{}, err
@@ -117,7 +117,7 @@ func (p *CheckpointPlan) count(fsys vfs.FS, files []recovery.File, last batch.Se
 	for i, f := range segments {
 		end := last
 		if i+1 < len(segments) {
-			next, _ := wal.ParseSegment(segments[i+1].Base())
+			next, _, _ := wal.ParseSegment(segments[i+1].Base())
 			end = next - 1
 		}
 		if uint64(end) > p.Base {

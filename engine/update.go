@@ -355,5 +355,11 @@ func (t *txCore) request() (*committer.Request, error) {
 	}
 	r := batch.NewRecord(payload)
 	r.Frees = b.Frees()
+	if t.db.codec == NDJSON {
+		r.Text = batch.AppendJSON(nil, b)
+		if len(r.Text) > batch.MaxRecord {
+			return nil, batch.TooLarge("line", len(r.Text), batch.MaxRecord)
+		}
+	}
 	return &committer.Request{Base: t.base, Reads: t.tx.Reads(), Batch: b, Record: r}, nil
 }

@@ -102,7 +102,7 @@ func dropped(fs vfs.FS) string {
 		if seq, ok := checkpoint.ParseName(e.Name); ok {
 			checkpoints = append(checkpoints, seq)
 		}
-		if _, ok := wal.ParseSegment(e.Name); ok {
+		if _, _, ok := wal.ParseSegment(e.Name); ok {
 			seg, err := wal.Scan(context.Background(), wal.Place{FS: fs, Name: "log/" + e.Name, Store: store}, nil)
 			if err != nil {
 				return err.Error()

@@ -94,7 +94,7 @@ func (l *look) drop(kept []wal.Kept, base batch.Seq) ([]wal.Kept, error) {
 		return kept, nil
 	}
 	for len(kept) > 0 && kept[0].Last <= base {
-		if err := l.fs.Remove(wal.SegmentName(kept[0].First)); err != nil {
+		if err := l.fs.Remove(l.codec.SegmentName(kept[0].First)); err != nil {
 			return kept, err
 		}
 		kept = kept[1:]

@@ -30,7 +30,7 @@ func (l *look) beside(s *sight) (*wal.Cursor, error) {
 			continue
 		}
 		l.limit = max(limit, l.base.Seq())
-		c := wal.NewCursor(l.fs, l.store, l.last+1).Behind(l.chain)
+		c := wal.NewCursor(l.home(), l.last+1).Behind(l.chain)
 		err = l.replayTo(c, l.limit)
 		if !errors.Is(err, fault.ErrCompacted) {
 			return c, err
@@ -45,12 +45,14 @@ func (l *look) beside(s *sight) (*wal.Cursor, error) {
 
 // afresh lists the files and loads the newest checkpoint.
 func (l *look) afresh() (err error) {
-	*l = look{ctx: l.ctx, fs: l.fs, store: l.store, known: l.known}
+	*l = look{ctx: l.ctx, fs: l.fs, store: l.store, codec: l.codec, known: l.known}
 	if err := l.list(); err != nil {
 		return err
 	}
 	return l.load()
 }
+
+func (l *look) home() wal.Home { return wal.Home{FS: l.fs, Store: l.store, Codec: l.codec} }
 
 // vanished reports whether a checkpoint that was listed was gone when it was opened.
 func (l *look) vanished() bool {
@@ -70,7 +72,7 @@ func (l *look) replayTo(c *wal.Cursor, limit batch.Seq) error {
 // gone is the error where the log does not reach down to the newest checkpoint that
 // verifies.
 func (l *look) gone(compacted error) error {
-	err := &fault.Error{Op: "open", At: fault.Place{Path: wal.SegmentName(l.last + 1), Seq: uint64(l.last + 1)}, Err: fault.ErrCorrupt, Detail: "segment missing",
+	err := &fault.Error{Op: "open", At: fault.Place{Path: l.codec.SegmentName(l.last + 1), Seq: uint64(l.last + 1)}, Err: fault.ErrCorrupt, Detail: "segment missing",
 		Hint: "put the missing segment back, or restore a backup; nothing was changed"}
 	for _, s := range l.report.Skipped { // why an older checkpoint had to serve
 		err.Cause = errors.Join(err.Cause, s.Cause)

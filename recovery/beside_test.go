@@ -41,8 +41,8 @@ type onlooker struct {
 	chain  batch.Chain
 }
 
-func newOnlooker(m *vfs.Mem, id wal.StoreID, from batch.Seq) *onlooker {
-	return &onlooker{sight: newSight(m, id), cursor: wal.NewCursor(m, id, from), next: from}
+func newOnlooker(home wal.Home, from batch.Seq) *onlooker {
+	return &onlooker{sight: newSight(home), cursor: wal.NewCursor(home, from), next: from}
 }
 
 // look reads on; what it gets has no gap and nothing twice.
@@ -83,7 +83,7 @@ func (o *onlookers) look(op vfs.Op) {
 			return // not yet one
 		}
 		check(o.t, err)
-		o.reader, o.eager, o.lazy = s, newOnlooker(o.m, s.ID, 1), newOnlooker(o.m, s.ID, 1)
+		o.reader, o.eager, o.lazy = s, newOnlooker(s.home(), 1), newOnlooker(s.home(), 1)
 	}
 	p, err := o.reader.Reader.Now(o.t.Context())
 	o.right("the reader", p, err)
@@ -124,7 +124,7 @@ func (o *onlookers) lag() {
 		o.t.Fatalf("%s: %v is no longer kept, and the log begins at %v", o.what, o.lazy.next, first)
 	}
 	o.late++
-	o.lazy = newOnlooker(o.m, o.reader.ID, first)
+	o.lazy = newOnlooker(o.reader.home(), first)
 }
 
 // crash opens what a crash at this moment leaves: all that was shown is there.

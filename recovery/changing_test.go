@@ -207,15 +207,15 @@ func TestReaderDamage(t *testing.T) {
 	s, err := Open(t.Context(), c.m.Reopen(), readOnly())
 	check(t, err)
 	c.puts(9)
-	name := wal.SegmentName(c.a.last)
-	for wal.SegmentName(0) != name { // the newest segment
+	name := wal.Binary.SegmentName(c.a.last)
+	for wal.Binary.SegmentName(0) != name { // the newest segment
 		if _, err := wal.ReadHeader(c.m, name, s.ID); err == nil {
 			break
 		}
-		first, _ := wal.ParseSegment(strings.TrimPrefix(name, wal.Dir+"/"))
-		name = wal.SegmentName(first - 1)
+		first, _, _ := wal.ParseSegment(strings.TrimPrefix(name, wal.Dir+"/"))
+		name = wal.Binary.SegmentName(first - 1)
 	}
-	first, _ := wal.ParseSegment(strings.TrimPrefix(name, wal.Dir+"/"))
+	first, _, _ := wal.ParseSegment(strings.TrimPrefix(name, wal.Dir+"/"))
 	flip := func() {
 		f, err := c.m.Open(name, vfs.ReadWrite)
 		check(t, err)

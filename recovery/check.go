@@ -70,6 +70,7 @@ type checker struct {
 	sum   CheckSummary
 
 	store  wal.StoreID
+	codec  wal.Codec
 	files  []File
 	sizes  map[string]int64
 	total  int64
@@ -96,6 +97,7 @@ func (c *checker) run() error {
 	if c.store, err = format.Store(); err != nil {
 		return err
 	}
+	c.codec = format.LogCodec()
 	if err := unheld(c.fs); err != nil {
 		return err
 	}
@@ -163,7 +165,7 @@ func (c *checker) read(f File) error {
 // proofs learns what LOCK and log/durable prove, and from where on the log is kept:
 // while a promotion drops what is old, only from the newest checkpoint.
 func (c *checker) proofs() error {
-	c.look = &look{ctx: c.ctx, fs: c.fs, store: c.store}
+	c.look = &look{ctx: c.ctx, fs: c.fs, store: c.store, codec: c.codec}
 	if slices.ContainsFunc(c.files, func(f File) bool { return f.Path == checkpoint.Recover }) {
 		c.oldest = c.newest
 	}
@@ -177,6 +179,10 @@ func (c *checker) names() error {
 	}
 	for _, f := range c.files {
 		switch f.Class {
+		case ClassSegment:
+			if _, codec, _ := wal.ParseSegment(f.Base()); codec != c.codec {
+				c.tell(Finding{SeverityError, "foreign", f.Path, 0, 0, fmt.Sprintf("a segment of codec %v in a store of codec %v", codec, c.codec), "whatever it holds; opening refuses"})
+			}
 		case Irregular:
 			c.tell(Finding{SeverityError, "irregular", f.Path, 0, 0, "is no plain file or directory, but has a name of ours", "whatever belongs there; opening refuses"})
 		case Unknown:

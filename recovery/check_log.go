@@ -22,7 +22,7 @@ func (c *checker) segments() error {
 	for i, f := range firsts {
 		next := batch.Seq(0)
 		if i+1 < len(firsts) {
-			next, _ = wal.ParseSegment(firsts[i+1].Base())
+			next, _, _ = wal.ParseSegment(firsts[i+1].Base())
 		}
 		if err := c.segment(f, next); err != nil {
 			return err
@@ -34,7 +34,7 @@ func (c *checker) segments() error {
 // segment reads one segment; next is the first seq of the one behind it, or 0.
 func (c *checker) segment(f File, next batch.Seq) error {
 	c.sum.Segments++
-	first, _ := wal.ParseSegment(f.Base())
+	first, _, _ := wal.ParseSegment(f.Base())
 	seg, err := wal.Scan(c.ctx, wal.Place{FS: c.fs, Name: f.Path, Store: c.store}, c.visit)
 	if err != nil {
 		c.prev = nil
@@ -121,7 +121,7 @@ func (c *checker) reaches() error {
 	i := slices.IndexFunc(c.files, func(f File) bool { return f.Class == ClassSegment })
 	first := c.newest + 1
 	if i >= 0 {
-		first, _ = wal.ParseSegment(c.files[i].Base())
+		first, _, _ = wal.ParseSegment(c.files[i].Base())
 	}
 	if first > c.oldest+1 {
 		c.missing(c.oldest+1, first)
@@ -134,5 +134,5 @@ func (c *checker) reaches() error {
 
 // missing tells of batches from a seq up to before another that no segment holds.
 func (c *checker) missing(from, before batch.Seq) {
-	c.tell(Finding{SeverityError, "missing", wal.SegmentName(from), 0, uint64(from), "no segment holds these batches", affected(from, before)})
+	c.tell(Finding{SeverityError, "missing", c.codec.SegmentName(from), 0, uint64(from), "no segment holds these batches", affected(from, before)})
 }

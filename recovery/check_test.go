@@ -99,7 +99,7 @@ func (n *novel) flipFound(t *testing.T, path string, off int, found []Finding) {
 // TestFindings checks stores with one thing wrong each.
 func TestFindings(t *testing.T) {
 	n, other := write(t, 1), write(t, 2)
-	five, nine, eleven := wal.SegmentName(5), wal.SegmentName(9), wal.SegmentName(11)
+	five, nine, eleven := wal.Binary.SegmentName(5), wal.Binary.SegmentName(9), wal.Binary.SegmentName(11)
 	c4, c8 := checkpoint.Name(4), checkpoint.Name(8)
 	kept := checkpoint.ErrorDir + "/" + strings.TrimPrefix(eleven, "log/") + "-1024-0123456789abcdef"
 	torn := tornTail(t, n.id, n.crashed, eleven)
@@ -117,15 +117,15 @@ func TestFindings(t *testing.T) {
 		"kept tail":                {n.closed.with(checkpoint.ErrorDir+"/", "").with(kept, "x"), []string{"warning checksum " + kept + " #0"}},
 		"newer checkpoint":         {n.closed.with(c8, "x"), []string{"error checksum " + c8 + " #8"}},
 		"older checkpoint":         {n.closed.with(c4, "x"), []string{"error checksum " + c4 + " #4"}},
-		"both":                     {n.closed.with(c8, "x").with(c4, ""), []string{"error checksum " + c4 + " #4", "error checksum " + c8 + " #8", "error missing " + wal.SegmentName(1) + " #1"}},
+		"both":                     {n.closed.with(c8, "x").with(c4, ""), []string{"error checksum " + c4 + " #4", "error checksum " + c8 + " #8", "error missing " + wal.Binary.SegmentName(1) + " #1"}},
 		"checkpoint of another":    {n.closed.with(c8, other.closed[c8]), []string{"error foreign " + c8 + " #8"}},
 		"segment of another":       {n.closed.with(five, other.closed[five]), []string{"error foreign " + five + " #5"}},
 		"segment missing":          {n.closed.with(nine, gone), []string{"error missing " + nine + " #9"}},
 		"first segment missing":    {n.closed.with(five, gone), []string{"error missing " + five + " #5"}},
 		"last segment missing":     {n.closed.with(eleven, gone), []string{"error missing log #11"}},
-		"all segments missing":     {n.closed.with(five, gone).with(wal.SegmentName(7), gone).with(nine, gone).with(eleven, gone), []string{"error missing log #9", "error missing " + five + " #5"}},
-		"segments to #8 missing":   {n.before.with(five, gone).with(wal.SegmentName(7), gone).with(c8, n.closed[c8]), []string{"error missing " + five + " #5"}},
-		"log ends before #8":       {n.before.with(wal.SegmentName(7), gone).with(c8, n.closed[c8]), []string{"error missing " + wal.SegmentName(7) + " #7"}},
+		"all segments missing":     {n.closed.with(five, gone).with(wal.Binary.SegmentName(7), gone).with(nine, gone).with(eleven, gone), []string{"error missing log #9", "error missing " + five + " #5"}},
+		"segments to #8 missing":   {n.before.with(five, gone).with(wal.Binary.SegmentName(7), gone).with(c8, n.closed[c8]), []string{"error missing " + five + " #5"}},
+		"log ends before #8":       {n.before.with(wal.Binary.SegmentName(7), gone).with(c8, n.closed[c8]), []string{"error missing " + wal.Binary.SegmentName(7) + " #7"}},
 		"other history":            {rechained(t, n, eleven), []string{"error chain " + eleven + " #11"}},
 		"checkpoint of others":     {n.closed.with(c8, forged(t, n)), []string{"error chain " + c8 + " #8"}},
 		"FORMAT":                   {n.closed.flip(FormatName, 30), []string{"error checksum FORMAT #0"}},
@@ -157,7 +157,7 @@ func TestFindings(t *testing.T) {
 func TestCheckDuringPromotion(t *testing.T) {
 	n := write(t, 1)
 	backup, flag := backupOf(t, n.id, n.pic8)
-	f := n.before.with(checkpoint.Name(8), backup).with(checkpoint.Recover, flag).with(wal.SegmentName(5), gone)
+	f := n.before.with(checkpoint.Name(8), backup).with(checkpoint.Recover, flag).with(wal.Binary.SegmentName(5), gone)
 	if found := findings(t, f); len(found) != 1 || found[0].Kind != "leftover" || found[0].File != checkpoint.Recover {
 		t.Errorf("%+v", found)
 	}

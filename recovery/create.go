@@ -96,7 +96,7 @@ func (s *Store) create(opts Options) (err error) {
 
 func newFormat(opts Options) Format {
 	none := []string{}
-	return Format{Version: FormatVersion, Features: Features{none, none, none}, UUID: newUUID(opts.Rand, opts.nanos()), Codec: CodecBinary,
+	return Format{Version: FormatVersion, Features: Features{none, none, none}, UUID: newUUID(opts.Rand, opts.nanos()), Codec: opts.Codec.String(),
 		Created: opts.Now().UTC().Truncate(time.Second), Documentation: opts.Documentation}
 }
 

@@ -20,7 +20,7 @@ func TestDamage(t *testing.T) {
 	if n.id == other.id {
 		t.Fatal("two stores have one id")
 	}
-	five, seven, nine, eleven := wal.SegmentName(5), wal.SegmentName(7), wal.SegmentName(9), wal.SegmentName(11)
+	five, seven, nine, eleven := wal.Binary.SegmentName(5), wal.Binary.SegmentName(7), wal.Binary.SegmentName(9), wal.Binary.SegmentName(11)
 	c4, c8 := checkpoint.Name(4), checkpoint.Name(8)
 	closed := n.closed
 	none := closed.with(c8, gone).with(c4, gone)
@@ -36,13 +36,13 @@ func TestDamage(t *testing.T) {
 		"all segments missing":                       {closed.with(nine, gone).with(eleven, gone), fault.ErrCorrupt, "log", 9},
 		"middle missing, older checkpoint":           {spoilt.with(seven, gone), fault.ErrCorrupt, seven, 7},
 		"first missing, older checkpoint":            {spoilt.with(five, gone), fault.ErrCorrupt, five, 5},
-		"no checkpoint":                              {none, fault.ErrCorrupt, wal.SegmentName(1), 1},
-		"both checkpoints damaged":                   {spoilt.with(c4, "junk"), fault.ErrCorrupt, wal.SegmentName(1), 1},
+		"no checkpoint":                              {none, fault.ErrCorrupt, wal.Binary.SegmentName(1), 1},
+		"both checkpoints damaged":                   {spoilt.with(c4, "junk"), fault.ErrCorrupt, wal.Binary.SegmentName(1), 1},
 		"nothing but damaged checkpoints":            {spoilt.with(c4, "junk").with(five, gone).with(seven, gone).with(nine, gone).with(eleven, gone), fault.ErrCorrupt, "log", 1},
 		"checkpoint of another store":                {closed.with(c8, other.closed[c8]), fault.ErrForeign, c8, 0},
-		"renamed":                                    {closed.with(eleven, gone).with(wal.SegmentName(12), closed[eleven]), fault.ErrCorrupt, eleven, 11},
+		"renamed":                                    {closed.with(eleven, gone).with(wal.Binary.SegmentName(12), closed[eleven]), fault.ErrCorrupt, eleven, 11},
 		"under the name of another":                  {closed.with(eleven, closed[nine]), fault.ErrCorrupt, eleven, 0},
-		"twice":                                      {closed.with(wal.SegmentName(12), closed[eleven]), fault.ErrCorrupt, wal.SegmentName(12), 0},
+		"twice":                                      {closed.with(wal.Binary.SegmentName(12), closed[eleven]), fault.ErrCorrupt, wal.Binary.SegmentName(12), 0},
 		"two swapped":                                {closed.with(nine, closed[eleven]).with(eleven, closed[nine]), fault.ErrCorrupt, nine, 0},
 		"last segment of another store":              {closed.with(eleven, other.closed[eleven]), fault.ErrForeign, eleven, 0},
 		"FORMAT of another store":                    {closed.with(FormatName, other.closed[FormatName]), fault.ErrForeign, c8, 0},
@@ -147,8 +147,8 @@ func TestDamagedCheckpointProves(t *testing.T) {
 	for name, g := range map[string]files{
 		"alone":                  f.with(c8, n.closed[c8][:600]),
 		"above an older one":     f.with(c8, "junk").with(checkpoint.Name(4), n.closed[checkpoint.Name(4)]),
-		"with some of the log":   f.with(c8, "junk").with(checkpoint.Name(4), n.closed[checkpoint.Name(4)]).with(wal.SegmentName(5), n.closed[wal.SegmentName(5)]),
-		"with an unsealed log":   f.with(c8, "junk").with(checkpoint.Name(4), n.closed[checkpoint.Name(4)]).with(wal.SegmentName(5), n.closed[wal.SegmentName(5)][:1024]),
+		"with some of the log":   f.with(c8, "junk").with(checkpoint.Name(4), n.closed[checkpoint.Name(4)]).with(wal.Binary.SegmentName(5), n.closed[wal.Binary.SegmentName(5)]),
+		"with an unsealed log":   f.with(c8, "junk").with(checkpoint.Name(4), n.closed[checkpoint.Name(4)]).with(wal.Binary.SegmentName(5), n.closed[wal.Binary.SegmentName(5)][:1024]),
 		"newer than all the log": n.closed.with(checkpoint.Name(12), "junk"),
 	} {
 		refuses(t, name, g.with(LockName, ""), fault.ErrCorrupt, small(5))
@@ -160,7 +160,7 @@ func TestDamagedCheckpointProves(t *testing.T) {
 // The same disk without it is a store that ends earlier.
 func TestLOCKProves(t *testing.T) {
 	n := write(t, 1)
-	eleven := wal.SegmentName(11)
+	eleven := wal.Binary.SegmentName(11)
 	short := n.closed.with(eleven, gone)
 	e := refuses(t, "LOCK", short, fault.ErrCorrupt, small(5))
 	if !strings.Contains(e.Error(), LockName) || !strings.Contains(e.Error(), "#11") {
@@ -181,7 +181,7 @@ func TestLOCKProves(t *testing.T) {
 // a reader of history is told, and so is whoever checks.
 func TestBelowTheCheckpoint(t *testing.T) {
 	n := write(t, 1)
-	five, seven := wal.SegmentName(5), wal.SegmentName(7)
+	five, seven := wal.Binary.SegmentName(5), wal.Binary.SegmentName(7)
 	for name, f := range map[string]files{"one missing": n.closed.with(seven, gone), "one damaged": n.closed.flip(seven, 700)} {
 		m := f.disk(t)
 		s, err := Open(t.Context(), m, small(5))
@@ -241,7 +241,7 @@ func TestBatchThatIsNone(t *testing.T) {
 		check(t, err)
 		check(t, a.s.Writer.Sync(t.Context()))
 		e := refuses(t, name, dump(t, m), c.kind, small(2))
-		if e.At.Path != wal.SegmentName(1) || e.At.Offset == 0 || e.At.Seq != 2 {
+		if e.At.Path != wal.Binary.SegmentName(1) || e.At.Offset == 0 || e.At.Seq != 2 {
 			t.Errorf("%s: %v", name, e)
 		}
 	}
@@ -252,7 +252,7 @@ func TestBatchThatIsNone(t *testing.T) {
 func TestUnsealedInTheMiddle(t *testing.T) {
 	n := write(t, 1)
 	nobody := n.closed.with(LockName, "")
-	seven, nine, eleven := wal.SegmentName(7), wal.SegmentName(9), wal.SegmentName(11)
+	seven, nine, eleven := wal.Binary.SegmentName(7), wal.Binary.SegmentName(9), wal.Binary.SegmentName(11)
 	noSeal := func(name string) string {
 		b := n.closed[name]
 		return b[:len(b)-vfs.SectorSize] + strings.Repeat("\x00", vfs.SectorSize)

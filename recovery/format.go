@@ -23,9 +23,6 @@ const FormatName = "FORMAT"
 // FormatVersion is the version of the files on disk that this package writes.
 const FormatVersion = 0
 
-// CodecBinary is the codec whose logs are binary segments.
-const CodecBinary = "binary"
-
 // maxFormat bounds the file, in bytes: documentation is the one long field.
 const (
 	maxFormat        = 1 << 20
@@ -119,16 +116,25 @@ func formatError(kind *fault.Kind, detail string, cause error) error {
 }
 
 func (f *Format) check() error {
+	if f.Unfinished() && len(f.Features.Incompatible) == 1 {
+		return f.cutOff()
+	}
 	if len(f.Features.Incompatible) > 0 {
 		return formatError(fault.ErrIncompatible, "features "+strings.Join(f.Features.Incompatible, ", "), nil)
 	}
-	if f.Codec != CodecBinary {
+	if _, ok := wal.ParseCodec(f.Codec); !ok {
 		return formatError(fault.ErrIncompatible, fmt.Sprintf("codec %q", f.Codec), nil)
 	}
 	if _, err := f.Store(); err != nil {
 		return formatError(fault.ErrCorrupt, fmt.Sprintf("uuid %q", f.UUID), err)
 	}
 	return nil
+}
+
+// LogCodec returns how the log is spelled; the format must have been checked.
+func (f *Format) LogCodec() wal.Codec {
+	c, _ := wal.ParseCodec(f.Codec)
+	return c
 }
 
 // Store returns the id that lies under the checksums of every file.
@@ -144,6 +150,9 @@ func (f *Format) Store() (id wal.StoreID, err error) {
 // writable returns ErrIncompatible where a store may only be read by this version.
 func (f *Format) writable() error {
 	if names := f.Features.ReadOnlyCompatible; len(names) > 0 {
+		if f.IsBackup() && len(names) == 1 {
+			return &fault.Error{Op: "open", At: fault.Place{Path: FormatName}, Err: fault.ErrIncompatible, Detail: "a backup place allows reading only", Hint: "restore it into another directory, and open that"}
+		}
 		err := formatError(fault.ErrIncompatible, "features "+strings.Join(slices.Sorted(slices.Values(names)), ", ")+" allow reading only", nil)
 		err.(*fault.Error).Hint = "open it read-only, or use a version of vlog that knows them"
 		return err

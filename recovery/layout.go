@@ -12,6 +12,10 @@ import (
 // LockName is the file whose kernel lock the one writing process holds.
 const LockName = "LOCK"
 
+// CopyName is a file that is being copied into a backup place, or a store that is
+// restored, and has no name of its own yet.
+const CopyName = wal.Dir + "/copy.tmp"
+
 // Class is what a name in a store stands for.
 type Class uint8
 
@@ -29,8 +33,9 @@ const (
 	ClassBackup
 	ClassFlag
 	ClassErrorDir
-	ClassKept // a tail in error/
-	ClassTemp // left by a replacement, or a copy of a tail, that did not finish
+	ClassKept  // a tail in error/
+	ClassAside // what a salvage set aside in error/
+	ClassTemp  // left by a replacement, or a copy of a tail, that did not finish
 	// Irregular is a link, pipe, device or directory under a name of ours, or a
 	// file where a directory of ours belongs: nothing may be read or written there.
 	Irregular
@@ -79,10 +84,12 @@ func classifyDir(path string) Class {
 func classifyKept(base string) Class {
 	whole := strings.TrimSuffix(base, tempKept)
 	switch {
-	case strings.Contains(base, "/") || !isKept(whole):
+	case strings.Contains(base, "/") || !isKept(whole) && !isAside(whole):
 		return Unknown
 	case whole != base:
 		return ClassTemp
+	case isAside(base):
+		return ClassAside
 	}
 	return ClassKept
 }
@@ -91,12 +98,14 @@ func classifyLog(path, base string) Class {
 	switch path {
 	case wal.DurableName:
 		return ClassDurable
+	case CopyName:
+		return ClassTemp
 	case checkpoint.Backup:
 		return ClassBackup
 	case checkpoint.Recover, checkpoint.Truncate, checkpoint.TruncateFlag:
 		return ClassFlag
 	}
-	if _, ok := wal.ParseSegment(base); ok {
+	if _, _, ok := wal.ParseSegment(base); ok {
 		return ClassSegment
 	}
 	if _, ok := checkpoint.ParseName(base); ok {

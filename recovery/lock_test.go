@@ -18,7 +18,7 @@ import (
 // noticed.
 func TestClosedLineStays(t *testing.T) {
 	n := write(t, 1)
-	eleven := wal.SegmentName(11)
+	eleven := wal.Binary.SegmentName(11)
 	m := n.closed.disk(t)
 	s, err := Open(t.Context(), m.Reopen(), small(7))
 	check(t, err)
@@ -104,7 +104,7 @@ func TestLockLines(t *testing.T) {
 		if (h != nil) != c.held {
 			t.Errorf("%s: holder %v", name, h)
 		}
-		if _, err = Open(t.Context(), f.with(wal.SegmentName(11), gone).disk(t), small(8)); errors.Is(err, fault.ErrCorrupt) != c.proven {
+		if _, err = Open(t.Context(), f.with(wal.Binary.SegmentName(11), gone).disk(t), small(8)); errors.Is(err, fault.ErrCorrupt) != c.proven {
 			t.Errorf("%s: without the last segment: %v", name, err)
 		}
 	}
@@ -144,7 +144,7 @@ func TestOpenCancelled(t *testing.T) {
 // says so.
 func TestLongTail(t *testing.T) {
 	n := write(t, 1)
-	eleven := wal.SegmentName(11)
+	eleven := wal.Binary.SegmentName(11)
 	torn := tornTail(t, n.id, n.crashed, eleven)
 	torn = torn.with(eleven, torn[eleven]+strings.Repeat("x", maxKept)+"the end")
 	m := torn.disk(t)
@@ -174,8 +174,8 @@ func TestNotClosedIsTold(t *testing.T) {
 	for name, f := range map[string]files{
 		"killed":         n.crashed,
 		"seal not told":  n.closed.with(LockName, ""),
-		"behind a seal":  n.closed.with(wal.SegmentName(11), n.closed[wal.SegmentName(11)]+"x"),
-		"without frames": n.crashed.with(wal.SegmentName(11), n.crashed[wal.SegmentName(11)][:wal.HeaderSize]).with(wal.DurableName, gone),
+		"behind a seal":  n.closed.with(wal.Binary.SegmentName(11), n.closed[wal.Binary.SegmentName(11)]+"x"),
+		"without frames": n.crashed.with(wal.Binary.SegmentName(11), n.crashed[wal.Binary.SegmentName(11)][:wal.HeaderSize]).with(wal.DurableName, gone),
 	} {
 		s, err := Open(t.Context(), f.disk(t), small(5))
 		check(t, err)
@@ -194,7 +194,7 @@ func TestNotClosedIsTold(t *testing.T) {
 // goes too, and is no damage.
 func TestBehindAnOldSeal(t *testing.T) {
 	n := write(t, 1)
-	nine := wal.SegmentName(9)
+	nine := wal.Binary.SegmentName(9)
 	m := n.closed.with(nine, n.closed[nine]+"left of a file that was longer").disk(t)
 	s, err := Open(t.Context(), m.Reopen(), small(5))
 	check(t, err)

@@ -19,6 +19,7 @@ type look struct {
 	ctx   context.Context // of the opening; ends the looking
 	fs    vfs.FS
 	store wal.StoreID
+	codec wal.Codec
 
 	files []File
 	flags checkpoint.Flags
@@ -83,6 +84,21 @@ func (l *look) list() (err error) {
 	l.unknown()
 	if !slices.ContainsFunc(l.files, func(f File) bool { return f.Class == ClassLogDir }) {
 		return &fault.Error{Op: "open", At: fault.Place{Path: wal.Dir}, Err: fault.ErrCorrupt, Detail: "the directory is missing", Hint: "put it back, or restore a backup; nothing was changed"}
+	}
+	return l.spelled()
+}
+
+// spelled returns ErrForeign where a segment is not of the store's codec: such a
+// store was put together of two.
+func (l *look) spelled() error {
+	for _, f := range l.files {
+		if f.Class != ClassSegment {
+			continue
+		}
+		if _, codec, _ := wal.ParseSegment(f.Base()); codec != l.codec {
+			return &fault.Error{Op: "open", At: fault.Place{Path: f.Path}, Err: fault.ErrForeign, Detail: fmt.Sprintf("a segment of codec %v in a store of codec %v", codec, l.codec),
+				Hint: "move it away if it does not belong here; nothing was changed"}
+		}
 	}
 	return nil
 }

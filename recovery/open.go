@@ -26,10 +26,11 @@ import (
 
 // Options of opening. Rand and Now are required.
 type Options struct {
-	ReadOnly      bool   // take no lock and change nothing
-	MustExist     bool   // ErrNotStore where there is no store; otherwise one is made
-	MustNotExist  bool   // ErrExists where there is one
-	Documentation string // of a store that is made
+	ReadOnly      bool      // take no lock and change nothing
+	MustExist     bool      // ErrNotStore where there is no store; otherwise one is made
+	MustNotExist  bool      // ErrExists where there is one
+	Documentation string    // of a store that is made
+	Codec         wal.Codec // of a store that is made
 	SegmentSize   int64
 	MaxBatch      int
 	Spares        int
@@ -115,7 +116,7 @@ func (s *Store) recover(ctx context.Context, opts Options) error {
 	if opts.ReadOnly {
 		return s.read(ctx)
 	}
-	l := &look{ctx: ctx, fs: s.FS, store: s.ID, known: s.Known}
+	l := &look{ctx: ctx, fs: s.FS, store: s.ID, codec: s.Format.LogCodec(), known: s.Known}
 	if err := s.hold(holder(opts)); err != nil {
 		return err
 	}
@@ -146,7 +147,7 @@ func (s *Store) done(l *look) {
 }
 
 func (s *Store) walOptions(opts Options) wal.Options {
-	return wal.Options{Store: s.ID, SegmentSize: opts.SegmentSize, MaxRecord: opts.MaxBatch, Spares: opts.Spares, Grow: opts.Grow, Reserve: opts.Reserve, Rand: opts.Rand, Now: opts.nanos, Logger: opts.Logger}
+	return wal.Options{Store: s.ID, Codec: s.Format.LogCodec(), SegmentSize: opts.SegmentSize, MaxRecord: opts.MaxBatch, Spares: opts.Spares, Grow: opts.Grow, Reserve: opts.Reserve, Rand: opts.Rand, Now: opts.nanos, Logger: opts.Logger}
 }
 
 func holder(opts Options) Holder {

@@ -15,7 +15,7 @@ import (
 // writing would do; a living writer repairs what there is to repair, so beside one
 // there is nothing to say.
 func (s *Store) read(ctx context.Context) error {
-	sight := newSight(s.FS, s.ID)
+	sight := newSight(s.home())
 	l, c, err := s.first(ctx, sight)
 	if err != nil {
 		return errors.Join(err, sight.Close())
@@ -23,7 +23,7 @@ func (s *Store) read(ctx context.Context) error {
 	s.done(l)
 	s.Known = maps.Clone(l.known) // the reader goes on with its own
 	s.Reader = newReader(l, sight, c)
-	s.Log = wal.NewFollower(s.FS, s.ID, func() wal.Sight { return newSight(s.FS, s.ID) })
+	s.Log = wal.NewFollower(s.home(), func() wal.Sight { return newSight(s.home()) })
 	return nil
 }
 
@@ -48,7 +48,7 @@ func (s *Store) first(ctx context.Context, sight *sight) (*look, *wal.Cursor, er
 			continue
 		}
 		if err == nil {
-			return l, wal.NewCursor(s.FS, s.ID, l.edit.Picture().Seq()+1).Behind(l.edit.Picture().Chain()), nil
+			return l, wal.NewCursor(s.home(), l.edit.Picture().Seq()+1).Behind(l.edit.Picture().Chain()), nil
 		}
 		return s.bounded(ctx, sight, l, err)
 	}
@@ -60,8 +60,12 @@ func (s *Store) first(ctx context.Context, sight *sight) (*look, *wal.Cursor, er
 	return l, c, err
 }
 
+func (s *Store) home() wal.Home {
+	return wal.Home{FS: s.FS, Store: s.ID, Codec: s.Format.LogCodec()}
+}
+
 func (s *Store) newLook(ctx context.Context) *look {
-	return &look{ctx: ctx, fs: s.FS, store: s.ID, known: map[batch.Seq]checkpoint.Header{}}
+	return &look{ctx: ctx, fs: s.FS, store: s.ID, codec: s.Format.LogCodec(), known: map[batch.Seq]checkpoint.Header{}}
 }
 
 // rehearse looks at a store that nobody writes to, as opening for writing would.
@@ -93,6 +97,6 @@ func liesBehind(err error, last batch.Seq) bool {
 	if !ok {
 		return false
 	}
-	first, _ := wal.ParseSegment(File{Path: e.At.Path}.Base())
+	first, _, _ := wal.ParseSegment(File{Path: e.At.Path}.Base())
 	return max(first, batch.Seq(e.At.Seq)) > last
 }

@@ -98,7 +98,7 @@ func (r *Reader) refresh(ctx context.Context) error {
 // restart begins again with the newest checkpoint: the log was trimmed above what was
 // read of it.
 func (r *Reader) restart(ctx context.Context) error {
-	l := &look{ctx: ctx, fs: r.look.fs, store: r.look.store, known: r.look.known}
+	l := &look{ctx: ctx, fs: r.look.fs, store: r.look.store, codec: r.look.codec, known: r.look.known}
 	c, err := l.beside(r.sight)
 	if err != nil {
 		return err

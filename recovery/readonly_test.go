@@ -266,7 +266,7 @@ func TestReplayLong(t *testing.T) {
 	}
 	check(t, a.s.Writer.Sync(t.Context()))
 	f := dump(t, m)
-	name := wal.SegmentName(1)
+	name := wal.Binary.SegmentName(1)
 	for what, g := range map[string]files{"as it is": f, "zeros behind": f.with(name, f[name]+strings.Repeat("\x00", 3<<20))} {
 		s, err := Open(t.Context(), g.disk(t), small(2))
 		check(t, err)

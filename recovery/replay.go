@@ -41,7 +41,7 @@ func (l *look) replay() error {
 func (l *look) firsts() (seqs []batch.Seq) {
 	for _, f := range l.files {
 		if f.Class == ClassSegment {
-			first, _ := wal.ParseSegment(f.Base())
+			first, _, _ := wal.ParseSegment(f.Base())
 			seqs = append(seqs, first)
 		}
 	}
@@ -50,7 +50,7 @@ func (l *look) firsts() (seqs []batch.Seq) {
 
 // segment reads one segment that must follow what was read so far.
 func (l *look) segment(first batch.Seq, newest bool) error {
-	name := wal.SegmentName(first)
+	name := l.codec.SegmentName(first)
 	if first > l.last+1 {
 		return l.gap(name, first)
 	}
@@ -152,12 +152,12 @@ func damaged(seg *wal.Segment, by string) error {
 		at.Offset, why = seg.Bad.Offset, seg.Bad.Why
 	}
 	return &fault.Error{Op: "open", At: at, Err: fault.ErrCorrupt, Detail: why + ", yet " + by + " says that it was durable",
-		Hint: "nothing was changed; keep a copy of the directory, see `vlog check`, or restore a backup"}
+		Hint: "nothing was changed; restore a backup, or see with `vlog recover --salvage --dry-run` what can be kept"}
 }
 
 // gap is the error for a missing segment.
 func (l *look) gap(name string, first batch.Seq) error {
-	return &fault.Error{Op: "open", At: fault.Place{Path: wal.SegmentName(l.last + 1), Seq: uint64(l.last + 1)}, Err: fault.ErrCorrupt,
+	return &fault.Error{Op: "open", At: fault.Place{Path: l.codec.SegmentName(l.last + 1), Seq: uint64(l.last + 1)}, Err: fault.ErrCorrupt,
 		Detail: fmt.Sprintf("segment missing: %v to %v come before %s", l.last+1, first-1, name),
 		Hint:   "put the missing segment back, or restore a backup; nothing was changed"}
 }

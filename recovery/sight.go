@@ -23,8 +23,7 @@ import (
 // newer segment, or LOCK's line of a clean close prove what comes before them; and
 // where nobody holds the lock, whatever opening would accept counts too.
 type sight struct {
-	fs    vfs.FS
-	store wal.StoreID
+	wal.Home
 	boot  [16]byte
 	boots bool // the system names its boot
 	mark  *wal.Mark
@@ -54,9 +53,9 @@ type ending struct {
 	sealed bool
 }
 
-func newSight(fsys vfs.FS, store wal.StoreID) *sight {
-	boot := fsys.Boot()
-	return &sight{fs: fsys, store: store, boot: wal.BootID(boot), boots: boot != "", mark: wal.NewMark(fsys, store)}
+func newSight(home wal.Home) *sight {
+	boot := home.FS.Boot()
+	return &sight{Home: home, boot: wal.BootID(boot), boots: boot != "", mark: wal.NewMark(home.FS, home.Store)}
 }
 
 // sightTries bounds how often a look is begun again because a writer came meanwhile.
@@ -129,7 +128,7 @@ func (s *sight) whose(g *glimpse) (err error) {
 	if g.note, err = s.note(); err != nil {
 		return err
 	}
-	g.held, err = s.fs.Held(LockName)
+	g.held, err = s.FS.Held(LockName)
 	return err
 }
 
@@ -140,7 +139,7 @@ func (s *sight) settle() { s.seen.Store(s.told) }
 func (s *sight) note() (string, error) {
 	f := s.lock.Load()
 	if f == nil {
-		opened, err := s.fs.Open(LockName, vfs.ReadOnly)
+		opened, err := s.FS.Open(LockName, vfs.ReadOnly)
 		if errors.Is(err, fault.ErrNotFound) {
 			return "", nil
 		}
@@ -191,16 +190,16 @@ func (s *sight) sameNote(was string) bool {
 func (s *sight) proven(ctx context.Context, g *glimpse) (limit batch.Seq, err error) {
 	closed, newest := batch.Seq(0), batch.Seq(0)
 	note, _ := decodeLock([]byte(g.note))
-	if c := note.Closed; c != nil && string(note.Store) == string(s.store[:]) {
+	if c := note.Closed; c != nil && string(note.Store) == string(s.Store[:]) {
 		closed = c.Seq
 	}
 	limit = closed
-	entries, err := s.fs.ReadDir(wal.Dir)
+	entries, err := s.FS.ReadDir(wal.Dir)
 	for _, e := range entries {
 		if seq, ok := checkpoint.ParseName(e.Name); ok {
 			limit = max(limit, seq)
 		}
-		if first, ok := wal.ParseSegment(e.Name); ok {
+		if first, codec, ok := wal.ParseSegment(e.Name); ok && codec == s.Codec {
 			newest = max(newest, first)
 		}
 	}
@@ -213,15 +212,15 @@ func (s *sight) proven(ctx context.Context, g *glimpse) (limit batch.Seq, err er
 
 // newest returns up to which batch the newest segment may be shown.
 func (s *sight) newest(ctx context.Context, first batch.Seq, held bool) (batch.Seq, error) {
-	name := wal.SegmentName(first)
-	size, err := sizeOf(s.fs, name)
+	name := s.Codec.SegmentName(first)
+	size, err := sizeOf(s.FS, name)
 	if err != nil {
 		return 0, unlessGone(err)
 	}
 	if e := s.end; e.name == name && e.size == size && (e.sealed || !held) {
 		return e.last, nil
 	}
-	seg, err := wal.Scan(ctx, wal.Place{FS: s.fs, Name: name, Store: s.store}, nil)
+	seg, err := wal.Scan(ctx, wal.Place{FS: s.FS, Name: name, Store: s.Store}, nil)
 	if err != nil && held && unlessUnusable(err) == nil {
 		return 0, nil // it is being written, and nobody was told of it
 	}
@@ -253,11 +252,11 @@ func sizeOf(fsys vfs.FS, name string) (int64, error) {
 
 // ChainOf implements wal.Sight.
 func (s *sight) ChainOf(seq batch.Seq) (batch.Chain, bool, error) {
-	h, err := checkpoint.ReadHeader(s.fs, checkpoint.Name(seq), s.store)
+	sum, err := checkpoint.Peek(s.FS, checkpoint.Name(seq), s.Store)
 	if err != nil {
 		return batch.Chain{}, false, unlessUnusable(err)
 	}
-	return h.At.Chain, h.At.Seq == seq, nil
+	return sum.At.Chain, sum.At.Seq == seq, nil
 }
 
 // Close implements wal.Sight.

@@ -119,6 +119,6 @@ func isKept(base string) bool {
 	if len(parts) != 3 || len(parts[2]) != 2*tailName {
 		return false
 	}
-	_, ok := wal.ParseSegment(parts[0])
+	_, _, ok := wal.ParseSegment(parts[0])
 	return ok && parts[1] != "" && strings.Trim(parts[1], "0123456789") == "" && strings.Trim(parts[2], "0123456789abcdef") == ""
 }

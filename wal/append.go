@@ -31,17 +31,25 @@ func (l *Local) Append(ctx context.Context, after Seq, records []Record) (Seq, e
 			return 0, batch.TooLarge("record", n, l.opts.MaxRecord)
 		}
 	}
+	l.texts = l.spell.texts(records, l.texts)
+	defer clear(l.texts)
+	for _, text := range l.texts {
+		if len(text) > batch.MaxRecord {
+			return 0, batch.TooLarge("line", len(text), batch.MaxRecord)
+		}
+	}
 	return l.append(records)
 }
 
 func (l *Local) append(records []Record) (Seq, error) {
+	g := group{after: l.after, chain: l.chain, synced: l.lastDurable(), records: records, texts: l.texts}
 	frees := !slices.ContainsFunc(records, func(r Record) bool { return !r.Frees })
-	if err := l.room(groupSize(records), frees); err != nil {
+	if err := l.room(l.spell.size(&g), frees); err != nil {
 		return 0, err
 	}
 	a := l.active
-	g := group{after: l.after, chain: l.chain, synced: l.lastDurable(), records: records}
-	buf, chain := appendGroup(l.buf[:0], &g, a.salt, a.off)
+	g.synced = l.lastDurable() // a new segment made all before it durable
+	buf, chain := l.spell.appendGroup(l.buf[:0], &g, spot{a.salt, a.off})
 	if cap(buf) <= keepBuffer {
 		l.buf = buf
 	}
@@ -75,9 +83,9 @@ func (l *Local) write(buf []byte, frees bool) error {
 // who delete, so that a full disk can be made less full.
 func (l *Local) spared(frees bool) int64 {
 	if frees {
-		return sealSize
+		return l.spell.sealSize()
 	}
-	return sealSize + l.opts.Reserve
+	return l.spell.sealSize() + l.opts.Reserve
 }
 
 // extend makes the active file long enough for a group that ends at end: zeros
@@ -165,14 +173,6 @@ func (n *NotWritten) Unwrap() error { return n.Cause }
 func (l *Local) stop(a *active, cause error) error {
 	l.fail(cause)
 	return &fault.Error{Op: "append", At: fault.Place{Path: a.name, Offset: a.off}, Err: fault.ErrAmbiguous, Cause: cause}
-}
-
-func groupSize(records []Record) int64 {
-	n := int64(chainSize)
-	for i := range records {
-		n += frameHead + alignUp(int64(len(records[i].Payload)), frameAlign)
-	}
-	return alignUp(n, sector)
 }
 
 // Sync implements Log. A failed sync ends the log: the system may have marked the

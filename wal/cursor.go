@@ -19,13 +19,19 @@ import (
 // file that afterwards still stands under its name with the same epoch is damage,
 // because a file loses its name before anything else is written into it.
 type Cursor struct {
-	fs      vfs.FS
-	store   StoreID
+	home    Home
 	next    Seq
 	chain   Chain // before next
 	known   bool  // the chain value is
 	seg     *entered
 	Entered int // segments gone into so far
+}
+
+// Home is where a log lies: in log/ of a directory.
+type Home struct {
+	FS    vfs.FS
+	Store StoreID
+	Codec Codec
 }
 
 // entered is the segment that a cursor stands in.
@@ -43,8 +49,8 @@ const cursorTries = 32
 const cursorStep = 4 << 10
 
 // NewCursor returns a cursor before a batch. Nothing is opened yet.
-func NewCursor(fsys vfs.FS, store StoreID, from Seq) *Cursor {
-	return &Cursor{fs: fsys, store: store, next: max(from, 1)}
+func NewCursor(home Home, from Seq) *Cursor {
+	return &Cursor{home: home, next: max(from, 1)}
 }
 
 // Behind makes the cursor expect a chain value before its first batch: that of the
@@ -87,7 +93,7 @@ func (c *Cursor) To(ctx context.Context, limit Seq, take func(Entry) error) erro
 // Beyond returns the newest batch behind the cursor that checks out, or 0. Nothing
 // says that it is durable: whoever writes it may still take it back.
 func (c *Cursor) Beyond(ctx context.Context) (last Seq) {
-	probe := &Cursor{fs: c.fs, store: c.store, next: c.next, chain: c.chain, known: c.known}
+	probe := &Cursor{home: c.home, next: c.next, chain: c.chain, known: c.known}
 	// Where it ends there is nothing more, which is no error: nobody was told of it.
 	_ = probe.To(ctx, math.MaxUint64, func(e Entry) error {
 		last = e.Seq
@@ -168,7 +174,7 @@ func (c *Cursor) advance(limit Seq) (Entry, error) {
 // damage returns the error of what was missed where the file is still under its name,
 // so that it was whole when it was read; nil where the name has gone or changed hands.
 func (c *Cursor) damage(m *missed) error {
-	h, err := ReadHeader(c.fs, m.name, c.store)
+	h, err := ReadHeader(c.home.FS, m.name, c.home.Store)
 	switch {
 	case errors.Is(err, fault.ErrNotFound):
 		return nil
@@ -193,13 +199,13 @@ func unsound(err error) bool {
 // enter opens the segment that holds the next batch. Where it fails without an error
 // the names have changed meanwhile, or the header does not check out.
 func (c *Cursor) enter(limit Seq) (*missed, error) {
-	name := SegmentName(c.next)
-	f, err := c.fs.Open(name, vfs.ReadOnly)
+	name := c.home.Codec.SegmentName(c.next)
+	f, err := c.home.FS.Open(name, vfs.ReadOnly)
 	if errors.Is(err, fault.ErrNotFound) {
 		if name, err = c.find(limit); err != nil {
 			return nil, err
 		}
-		f, err = c.fs.Open(name, vfs.ReadOnly)
+		f, err = c.home.FS.Open(name, vfs.ReadOnly)
 	}
 	if errors.Is(err, fault.ErrNotFound) {
 		return nil, nil
@@ -207,7 +213,7 @@ func (c *Cursor) enter(limit Seq) (*missed, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := newReader(f, name, c.store, 0)
+	r, err := newReader(f, name, c.home.Store, 0)
 	if err == nil {
 		c.seg = &entered{name, f, r}
 		c.Entered++
@@ -221,7 +227,7 @@ func (c *Cursor) enter(limit Seq) (*missed, error) {
 
 // find returns the name of the segment that the next batch lies in, by what is listed.
 func (c *Cursor) find(limit Seq) (string, error) {
-	firsts, err := firstSeqs(c.fs)
+	firsts, err := c.home.firsts()
 	if err != nil {
 		return "", err
 	}
@@ -232,7 +238,7 @@ func (c *Cursor) find(limit Seq) (string, error) {
 		}
 	}
 	if in > 0 {
-		return SegmentName(in), nil
+		return c.home.Codec.SegmentName(in), nil
 	}
 	first := limit + 1
 	if len(firsts) > 0 {
@@ -241,11 +247,11 @@ func (c *Cursor) find(limit Seq) (string, error) {
 	return "", compacted(c.next, first)
 }
 
-// firstSeqs returns the segments in the directory by their first seq, ascending.
-func firstSeqs(fsys vfs.FS) (firsts []Seq, err error) {
-	entries, err := fsys.ReadDir(Dir)
+// firsts returns the segments in the directory by their first seq, ascending.
+func (h Home) firsts() (firsts []Seq, err error) {
+	entries, err := h.FS.ReadDir(Dir)
 	for _, e := range entries {
-		if first, ok := ParseSegment(e.Name); ok {
+		if first, codec, ok := ParseSegment(e.Name); ok && codec == h.Codec {
 			firsts = append(firsts, first)
 		}
 	}
@@ -290,7 +296,7 @@ func about(err error, seq Seq) error {
 
 // behind says what is missing where a segment has ended, if the next one is not there.
 func (c *Cursor) behind() *missed {
-	err := &fault.Error{Op: "read log", At: fault.Place{Path: SegmentName(c.next), Seq: uint64(c.next)}, Err: fault.ErrCorrupt, Detail: "segment missing behind " + c.seg.name}
+	err := &fault.Error{Op: "read log", At: fault.Place{Path: c.home.Codec.SegmentName(c.next), Seq: uint64(c.next)}, Err: fault.ErrCorrupt, Detail: "segment missing behind " + c.seg.name}
 	return &missed{name: c.seg.name, epoch: c.seg.r.header.Epoch, err: err}
 }
 

@@ -16,7 +16,7 @@ func TestCursorWhileRecycled(t *testing.T) {
 		for n := 1; ; n++ {
 			m := mem()
 			_, change := recycling(t, m)
-			c := NewCursor(m, ours, 1)
+			c := NewCursor(home(m), 1)
 			next := Seq(1)
 			on := func(to Seq) error {
 				return c.To(t.Context(), to, func(e Entry) error {
@@ -53,18 +53,18 @@ func TestCursorWhileRecycled(t *testing.T) {
 func TestFollowerOtherLog(t *testing.T) {
 	m := mem()
 	r, _ := recycling(t, m)
-	c := NewCursor(m, ours, 1)
+	c := NewCursor(home(m), 1)
 	none := func(Entry) error { return nil }
 	for _, at := range []Seq{12, 11, 10} { // in a segment, and at its end
 		check(t, c.To(t.Context(), at, none))
 		other := mem()
 		check(t, other.Mkdir(Dir))
-		l, err := Resume(other, tiny(), Start{Last: 9})
+		l, err := Resume(other, tiny(Binary), Start{Last: 9})
 		check(t, err)
 		_, err = l.Append(t.Context(), 9, records("another", "history", "of the store", "it", "goes on"))
 		check(t, err)
 		check(t, l.Sync(t.Context()))
-		d := &Cursor{fs: other, store: ours, next: c.next, chain: c.chain, known: c.known}
+		d := &Cursor{home: home(other), next: c.next, chain: c.chain, known: c.known}
 		e, ok := errors.AsType[*fault.Error](d.To(t.Context(), 14, none))
 		if !ok || e.Err != fault.ErrForeign || e.Hint == "" {
 			t.Errorf("behind %v: %v", at, e)
@@ -77,10 +77,10 @@ func TestFollowerOtherLog(t *testing.T) {
 func TestCursorTellsDamage(t *testing.T) {
 	m := mem()
 	r, _ := recycling(t, m)
-	name := SegmentName(4)
+	name := Binary.SegmentName(4)
 	h, err := ReadHeader(m, name, ours)
 	check(t, err)
-	c := NewCursor(m, ours, 4)
+	c := NewCursor(home(m), 4)
 	bad := damage("bad")
 	for what, tc := range map[string]struct {
 		m    missed
@@ -89,7 +89,7 @@ func TestCursorTellsDamage(t *testing.T) {
 		"the same":            {missed{name: name, epoch: h.Epoch, err: bad}, bad},
 		"another epoch":       {missed{name: name, epoch: h.Epoch + 1, err: bad}, nil},
 		"a header that heals": {missed{name: name, head: true, err: bad}, nil},
-		"gone":                {missed{name: SegmentName(5), epoch: h.Epoch, err: bad}, nil},
+		"gone":                {missed{name: Binary.SegmentName(5), epoch: h.Epoch, err: bad}, nil},
 	} {
 		if err := c.damage(&tc.m); err != tc.want {
 			t.Errorf("%s: %v", what, err)
@@ -102,7 +102,7 @@ func TestCursorTellsDamage(t *testing.T) {
 	if err := c.damage(&missed{name: name, epoch: h.Epoch, err: bad}); err != nil {
 		t.Errorf("a header that goes: %v", err)
 	}
-	c = NewCursor(vfs.NewFail(m, vfs.Always(fault.ErrIO)), ours, 4)
+	c = NewCursor(home(vfs.NewFail(m, vfs.Always(fault.ErrIO))), 4)
 	wantKind(t, c.damage(&missed{name: name, err: bad}), fault.ErrIO)
 	check(t, r.Close())
 }
@@ -110,7 +110,7 @@ func TestCursorTellsDamage(t *testing.T) {
 // TestCursorReadsWhatIsNew: going on costs what is new, not the whole segment again.
 func TestCursorReadsWhatIsNew(t *testing.T) {
 	m := mem()
-	opts := tiny()
+	opts := tiny(Binary)
 	opts.SegmentSize = 8 << 20
 	opts.Grow = 4 << 20
 	r := newRig(t, m, opts)
@@ -124,7 +124,7 @@ func TestCursorReadsWhatIsNew(t *testing.T) {
 			opens++
 		}
 	})
-	c := NewCursor(fsys, ours, 1)
+	c := NewCursor(home(fsys), 1)
 	for i := range 500 {
 		r.put(strings.Repeat("x", 1000))
 		if i == 100 {

@@ -17,9 +17,11 @@ func mark(t testing.TB, fsys vfs.FS) (Durable, bool) {
 
 // TestDurableFollowsTheSyncs: log/durable says what was synced, not what was
 // appended, and is gone after a clean close.
-func TestDurableFollowsTheSyncs(t *testing.T) {
+func TestDurableFollowsTheSyncs(t *testing.T) { both(t, testDurableFollowsTheSyncs) }
+
+func testDurableFollowsTheSyncs(t *testing.T, c Codec) {
 	fsys := mem()
-	r := newRig(t, fsys, tiny())
+	r := newRig(t, fsys, tiny(c))
 	want := func(segment, seq Seq) {
 		t.Helper()
 		if d, ok := mark(t, fsys); !ok || d != (Durable{ours, BootID(fsys.Boot()), segment, seq}) {
@@ -41,7 +43,7 @@ func TestDurableFollowsTheSyncs(t *testing.T) {
 	if _, ok := mark(t, fsys); ok {
 		t.Error("log/durable is left by a clean close")
 	}
-	equal(t, "names", names(t, fsys), []string{"00000000000000000001.vlog", "00000000000000000004.vlog"})
+	equal(t, "names", names(t, fsys), []string{base(c, 1), base(c, 4)})
 }
 
 // TestDurableThatSaysNothing: absent, short, damaged anywhere, of another store.
@@ -76,7 +78,9 @@ func TestDurableThatSaysNothing(t *testing.T) {
 
 // TestDurableThatCannotBeWritten: the file goes, because what it says must never
 // be wrong; where it cannot go either, the log ends.
-func TestDurableThatCannotBeWritten(t *testing.T) {
+func TestDurableThatCannotBeWritten(t *testing.T) { both(t, testDurableThatCannotBeWritten) }
+
+func testDurableThatCannotBeWritten(t *testing.T, c Codec) {
 	on := func(kinds ...vfs.OpKind) vfs.Injector {
 		n := 0
 		return vfs.When(vfs.Both(vfs.OnPath(DurableName), vfs.OnKind(kinds...)), vfs.InjectorFunc(func(op vfs.Op) error {
@@ -88,7 +92,7 @@ func TestDurableThatCannotBeWritten(t *testing.T) {
 	}
 	t.Run("goes", func(t *testing.T) {
 		m := mem()
-		r := newRig(t, vfs.NewFail(m, on(vfs.OpWrite)), tiny())
+		r := newRig(t, vfs.NewFail(m, on(vfs.OpWrite)), tiny(c))
 		r.put("one")
 		if _, ok := mark(t, m); ok {
 			t.Error("log/durable is there still")
@@ -99,7 +103,7 @@ func TestDurableThatCannotBeWritten(t *testing.T) {
 	})
 	t.Run("stays", func(t *testing.T) {
 		m := mem()
-		r := newRig(t, vfs.NewFail(m, on(vfs.OpWrite, vfs.OpRemove)), tiny())
+		r := newRig(t, vfs.NewFail(m, on(vfs.OpWrite, vfs.OpRemove)), tiny(c))
 		check(t, r.add("one"))
 		wantKind(t, r.Sync(t.Context()), fault.ErrAmbiguous)
 		wantKind(t, r.add("two"), fault.ErrPoisoned)

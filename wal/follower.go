@@ -40,15 +40,14 @@ type Sight interface {
 // closed. It writes nothing and pins nothing: where the log goes on being trimmed
 // under it, it is ErrCompacted. All methods may be called at once.
 type Follower struct {
-	fs    vfs.FS
-	store StoreID
+	home  Home
 	sight func() Sight
 }
 
-// NewFollower returns a follower of the log in a directory. sight gives each reader
+// NewFollower returns a follower of a log. sight gives each reader
 // one of its own.
-func NewFollower(fsys vfs.FS, store StoreID, sight func() Sight) *Follower {
-	return &Follower{fsys, store, sight}
+func NewFollower(home Home, sight func() Sight) *Follower {
+	return &Follower{home, sight}
 }
 
 // errBroken marks a loop that its user broke off.
@@ -62,7 +61,7 @@ type walker struct {
 }
 
 func (f *Follower) walker(from Seq, yield func(Entry, error) bool) *walker {
-	return &walker{f.sight(), NewCursor(f.fs, f.store, from), yield}
+	return &walker{f.sight(), NewCursor(f.home, from), yield}
 }
 
 // close lets go what was opened for reading; nothing can be lost by that.
@@ -105,7 +104,7 @@ func (f *Follower) Follow(ctx context.Context, from Seq) iter.Seq2[Entry, error]
 	return func(yield func(Entry, error) bool) {
 		w := f.walker(from, yield)
 		defer w.close()
-		alarm := &alarm{fs: f.fs}
+		alarm := &alarm{fs: f.home.FS}
 		defer alarm.close()
 		w.end(w.follow(ctx, alarm))
 	}
@@ -144,7 +143,7 @@ func (f *Follower) Bounds(ctx context.Context) (first, last Seq, chain Chain, er
 }
 
 func (f *Follower) first(last Seq) (Seq, error) {
-	firsts, err := firstSeqs(f.fs)
+	firsts, err := f.home.firsts()
 	if err != nil || len(firsts) == 0 || firsts[0] > last {
 		return last + 1, err
 	}
@@ -160,7 +159,7 @@ func (f *Follower) chainOf(ctx context.Context, s Sight, seq Seq) (chain Chain, 
 	if err != nil || known {
 		return chain, err
 	}
-	c := NewCursor(f.fs, f.store, seq)
+	c := NewCursor(f.home, seq)
 	err = c.To(ctx, seq, func(e Entry) error {
 		chain = e.Chain
 		return nil

@@ -26,9 +26,11 @@ func (s markSight) ChainOf(Seq) (chain Chain, known bool, err error) { return ch
 
 func (s markSight) Close() error { return s.mark.Close() }
 
+func home(fsys vfs.FS) Home { return Home{FS: fsys, Store: ours} }
+
 // follower follows a log by log/durable.
 func follower(fsys vfs.FS) *Follower {
-	return NewFollower(fsys, ours, func() Sight { return markSight{NewMark(fsys, ours)} })
+	return NewFollower(home(fsys), func() Sight { return markSight{NewMark(fsys, ours)} })
 }
 
 // prefixed is a payload that tells which batch it is.
@@ -46,7 +48,7 @@ func (r *rig) fillNamed(n int) {
 // reader is at work: everything but the end is trimmed, files are used again.
 func recycling(t testing.TB, m *vfs.Mem) (*rig, func()) {
 	t.Helper()
-	opts := tiny()
+	opts := tiny(Binary)
 	opts.Spares = 4
 	r := newRig(t, m, opts)
 	r.fillNamed(13)
@@ -101,7 +103,7 @@ func TestFollowerDamage(t *testing.T) {
 	m := mem()
 	r, _ := recycling(t, m)
 	check(t, r.add("unsynced"))
-	second := SegmentName(4)
+	second := Binary.SegmentName(4)
 	whole := readFile(t, m, second)
 	spoil := func(off int) []byte {
 		b := append([]byte(nil), whole...)
@@ -141,7 +143,7 @@ func TestFollowerDamage(t *testing.T) {
 		t.Errorf("missing: %d batches, %v", len(got.seqs), got.err)
 	}
 	writeFile(t, m, second, whole)
-	writeFile(t, m, SegmentName(14), []byte("above the limit"))
+	writeFile(t, m, Binary.SegmentName(14), []byte("above the limit"))
 	if got = list(follower(m).Read(t.Context(), 1)); got.err != nil || len(got.seqs) != 13 {
 		t.Errorf("above the limit: %d batches, %v", len(got.seqs), got.err)
 	}
@@ -152,7 +154,7 @@ func TestFollowerDamage(t *testing.T) {
 func TestFollowWithoutHints(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := mem()
-		r := newRig(t, m, tiny())
+		r := newRig(t, m, tiny(Binary))
 		ctx, cancel := context.WithCancel(t.Context())
 		got := make(chan Seq, 100)
 		var ended error
@@ -201,7 +203,7 @@ func TestFollowWithoutHints(t *testing.T) {
 func TestFollowBesideBeginningHints(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := mem()
-		r := newRig(t, m, tiny())
+		r := newRig(t, m, tiny(Binary))
 		began := time.Now()
 		for e, err := range follower(&lateFS{m.Reopen(), func() { r.put("x") }}).Follow(t.Context(), 1) {
 			if check(t, err); e.Seq != 1 || time.Since(began) != 0 {
@@ -240,7 +242,7 @@ func (d *deafFS) Hints(string) (vfs.Hints, error) {
 func TestFollowByHints(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := mem()
-		r := newRig(t, m, tiny())
+		r := newRig(t, m, tiny(Binary))
 		began := time.Now()
 		got := make(chan Seq)
 		done := make(chan struct{})

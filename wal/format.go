@@ -124,6 +124,11 @@ type frame struct {
 	synced Seq
 	sum    uint32
 	chain  Chain // only where it opens a group
+
+	size  int64  // of header and payload in the file
+	why   string // why it is none; empty where it is one
+	text  []byte // of a line: what spells the payload
+	count uint64 // of a line: frames that a seal counts
 }
 
 func (f *frame) opens() bool { return f.flags&flagOpens != 0 }
@@ -135,9 +140,6 @@ func (f *frame) head() int64 {
 	}
 	return frameHead
 }
-
-// end returns the offset behind the payload of a frame that stands at off.
-func (f *frame) end(off int64) int64 { return off + f.head() + int64(f.length) }
 
 // appendFrame appends the header of f, which will stand at file offset off.
 func appendFrame(dst []byte, f *frame, s salt, off int64) []byte {
@@ -189,6 +191,7 @@ func decodeFrame(b []byte, s salt, off int64) (f frame, ok bool) {
 	if f.opens() {
 		copy(f.chain[:], b[frameHead:])
 	}
+	f.size = f.head() + int64(f.length)
 	return f, true
 }
 
@@ -203,42 +206,13 @@ func (f *frame) known() error {
 	return nil
 }
 
-// appendGroup appends the frames of a group that will stand at offset off, a
-// multiple of the sector, padded to whole sectors, and returns the chain value behind it.
-func appendGroup(dst []byte, g *group, s salt, off int64) ([]byte, Chain) {
-	base := len(dst)
-	chain := g.chain
-	for i := range g.records {
-		r := &g.records[i]
-		f := frame{kind: kindBatch, flags: byte(r.Flags), length: uint32(len(r.Payload)), seq: g.after + 1 + Seq(i), time: r.Time, synced: g.synced, sum: r.Sum}
-		if i == 0 {
-			f.flags |= flagOpens
-			f.chain = chain
-		}
-		dst = appendZeros(dst, base, frameAlign)
-		dst = appendFrame(dst, &f, s, off+int64(len(dst)-base))
-		dst = append(dst, r.Payload...)
-		chain = chain.Next(r.Hash)
-	}
-	return appendZeros(dst, base, sector), chain
-}
-
 // group is what one append writes.
 type group struct {
 	after   Seq
 	chain   Chain // before the first record
 	synced  Seq
 	records []Record
-}
-
-// appendSeal appends the seal behind count frames; g.after is the last seq.
-func appendSeal(dst []byte, g *group, count uint64, place sealPlace) []byte {
-	body := sealPayload(count, g.chain)
-	f := frame{kind: kindSeal, flags: flagOpens, length: sealBody, seq: g.after, time: place.time, synced: g.synced, sum: batch.Sum(body), chain: g.chain}
-	base := len(dst)
-	dst = appendFrame(dst, &f, place.salt, place.off)
-	dst = append(dst, body...)
-	return appendZeros(dst, base, sector)
+	texts   [][]byte // how the records are spelled, where that is not their payload
 }
 
 func sealPayload(count uint64, chain Chain) []byte {

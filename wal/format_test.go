@@ -46,12 +46,12 @@ func build(h Header, sealed bool, groups ...grouped) *made {
 			m.at[seq], m.ends[seq] = off, off+size+int64(len(p))
 			off = m.ends[seq]
 		}
-		m.bytes, m.chain = appendGroup(m.bytes, &group{after: m.last, chain: m.chain, synced: g.synced, records: records(g.payloads...)}, h.salt(), int64(len(m.bytes)))
+		m.bytes, m.chain = frames{}.appendGroup(m.bytes, &group{after: m.last, chain: m.chain, synced: g.synced, records: records(g.payloads...)}, spot{h.salt(), int64(len(m.bytes))})
 		m.last += Seq(len(g.payloads))
 	}
 	if sealed {
 		m.seal = int64(len(m.bytes))
-		m.bytes = appendSeal(m.bytes, &group{after: m.last, chain: m.chain, synced: m.last}, uint64(m.last-h.First+1), sealPlace{h.salt(), m.seal, 9})
+		m.bytes = frames{}.appendSeal(m.bytes, &group{after: m.last, chain: m.chain, synced: m.last}, uint64(m.last-h.First+1), sealPlace{h.salt(), m.seal, 9})
 	}
 	return m
 }
@@ -116,7 +116,7 @@ func TestChainWhateverTheGroups(t *testing.T) {
 		want = append(want, c)
 	}
 	for _, sizes := range [][]int{{4}, {1, 1, 1, 1}, {2, 2}, {1, 3}, {3, 1}} {
-		r := newRig(t, mem(), tiny())
+		r := newRig(t, mem(), tiny(Binary))
 		rest := payloads
 		for _, n := range sizes {
 			r.put(rest[:n]...)
@@ -170,14 +170,15 @@ func TestHeader(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	for _, first := range []Seq{1, 10, 1<<64 - 1} {
-		base := strings.TrimPrefix(SegmentName(first), "log/")
-		if got, ok := ParseSegment(base); !ok || got != first {
-			t.Errorf("%s: %v %v", base, got, ok)
+		for _, c := range []Codec{Binary, NDJSON} {
+			if got, of, ok := ParseSegment(base(c, first)); !ok || got != first || of != c {
+				t.Errorf("%s: %v %v %v", base(c, first), got, of, ok)
+			}
 		}
 	}
 	for _, base := range []string{"", ".vlog", "1.vlog", "00000000000000000000.vlog", "00000000000000000001.vlog2", "0000000000000000001.vlog",
-		"+0000000000000000001.vlog", "99999999999999999999.vlog", "00000000000000000001.ndjson"} {
-		if _, ok := ParseSegment(base); ok {
+		"+0000000000000000001.vlog", "99999999999999999999.vlog", ".ndjson", "00000000000000000000.ndjson", "00000000000000000001.json"} {
+		if _, _, ok := ParseSegment(base); ok {
 			t.Errorf("%q is taken for a segment", base)
 		}
 	}

@@ -31,9 +31,9 @@ func FuzzScan(f *testing.F) {
 			b = putRight(bytes.Clone(b))
 		}
 		fsys := dirOnly(t)
-		writeFile(t, fsys, SegmentName(1), b)
+		writeFile(t, fsys, Binary.SegmentName(1), b)
 		next, behind := Seq(1), int64(512)
-		seg, err := Scan(t.Context(), Place{fsys, SegmentName(1), ours}, func(e Entry, off int64) error {
+		seg, err := Scan(t.Context(), Place{fsys, Binary.SegmentName(1), ours}, func(e Entry, off int64) error {
 			if e.Seq != next || off < behind || off%8 != 0 || off+40+int64(len(e.Payload)) > int64(len(b)) {
 				t.Fatalf("frame %v at %d with %d bytes", e.Seq, off, len(e.Payload))
 			}

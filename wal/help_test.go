@@ -55,8 +55,15 @@ func counting() func() uint64 {
 	return func() uint64 { n++; return n * 0x9e3779b97f4a7c15 }
 }
 
-func tiny() Options {
-	return Options{Store: ours, SegmentSize: 4 << 10, Rand: counting(), Now: func() int64 { return 7 }}
+// both runs a test under each codec.
+func both(t *testing.T, test func(*testing.T, Codec)) {
+	for _, c := range []Codec{Binary, NDJSON} {
+		t.Run(c.String(), func(t *testing.T) { test(t, c) })
+	}
+}
+
+func tiny(c Codec) Options {
+	return Options{Store: ours, Codec: c, SegmentSize: 4 << 10, Rand: counting(), Now: func() int64 { return 7 }}
 }
 
 func mem() *vfs.Mem { return vfs.NewMem(vfs.MemOptions{}) }
@@ -134,7 +141,7 @@ func onDisk(t testing.TB, fsys vfs.FS) (payloads []string, segments []*Segment) 
 	t.Helper()
 	next, chain := Seq(0), Chain{}
 	for _, name := range names(t, fsys) {
-		first, ok := ParseSegment(name)
+		first, _, ok := ParseSegment(name)
 		if !ok {
 			continue
 		}
@@ -207,3 +214,6 @@ func equal[T comparable](t testing.TB, what string, got, want []T) {
 		t.Fatalf("%s: got %v, want %v", what, got, want)
 	}
 }
+
+// base is the name of a segment without its directory.
+func base(c Codec, first Seq) string { return strings.TrimPrefix(c.SegmentName(first), Dir+"/") }

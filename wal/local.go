@@ -14,6 +14,7 @@ import (
 // Options of a local log. Store, Rand and Now are required; zero sizes mean the defaults.
 type Options struct {
 	Store       StoreID
+	Codec       Codec         // of the store
 	SegmentSize int64         // bytes at which a segment is finished
 	MaxRecord   int           // bytes of one payload
 	Spares      int           // files kept ahead or for reuse; 0 keeps none
@@ -37,6 +38,9 @@ func (o Options) withDefaults() Options {
 	}
 	o.SegmentSize = max(o.SegmentSize, minSegmentSize)
 	o.Reserve = min(o.Reserve, o.SegmentSize/8)
+	if !o.Codec.spelling().ahead() {
+		o.Spares, o.Grow, o.Reserve = 0, 0, 0
+	}
 	if o.MaxRecord == 0 {
 		o.MaxRecord = batch.DefaultMaxBatch
 	}
@@ -62,9 +66,10 @@ type Kept struct {
 
 // Local is the log in a directory. It begins a segment with the first append.
 type Local struct {
-	fs   vfs.FS
-	opts Options
-	boot [16]byte
+	fs    vfs.FS
+	opts  Options
+	spell spelling
+	boot  [16]byte
 
 	// turn is held by whoever appends, syncs, trims, prepares files or closes; it
 	// is a semaphore and not a mutex because it is held across disk operations.
@@ -74,6 +79,7 @@ type Local struct {
 	chain  Chain    // behind after; guarded by turn
 	mark   vfs.File // log/durable; guarded by turn; nil where it could not be kept
 	buf    []byte   // guarded by turn
+	texts  [][]byte // guarded by turn
 
 	// upkeep is held by whoever trims, making by whoever prepares a file, which may
 	// take seconds; Close takes both.
@@ -109,7 +115,7 @@ type active struct {
 // Resume returns a log that goes on behind start. The directory must be as
 // recovery leaves it: only sealed segments. It writes log/durable.
 func Resume(fsys vfs.FS, opts Options, start Start) (*Local, error) {
-	l := &Local{fs: fsys, opts: opts.withDefaults(), boot: BootID(fsys.Boot()), turn: make(chan struct{}, 1), upkeep: make(chan struct{}, 1), making: make(chan struct{}, 1),
+	l := &Local{fs: fsys, opts: opts.withDefaults(), spell: opts.Codec.spelling(), boot: BootID(fsys.Boot()), turn: make(chan struct{}, 1), upkeep: make(chan struct{}, 1), making: make(chan struct{}, 1),
 		after: start.Last, chain: start.Chain, kept: start.Segments, durable: start.Last, dchain: start.Chain,
 		more: make(chan struct{}), readers: map[uint64]int{}}
 	f, err := fsys.Open(DurableName, vfs.Create)

@@ -17,11 +17,13 @@ import (
 
 // TestAppendCloseScan: what was appended, in groups of any shape, is what scanning
 // the files finds after a close; every segment is sealed and nothing else is left.
-func TestAppendCloseScan(t *testing.T) {
+func TestAppendCloseScan(t *testing.T) { both(t, testAppendCloseScan) }
+
+func testAppendCloseScan(t *testing.T, c Codec) {
 	shapes := [][]int{{0}, {1}, {0, 0, 0}, {1, 500, 3}, {440, 1}, {3000}, {9000}, {600, 600, 600, 600}, {5}}
 	for _, spares := range []int{0, 2} {
 		fsys := mem()
-		opts := tiny()
+		opts := tiny(c)
 		opts.Spares, opts.Grow = spares, 1024
 		r := newRig(t, fsys, opts)
 		var want []string
@@ -54,9 +56,11 @@ func TestAppendCloseScan(t *testing.T) {
 }
 
 // TestGoOn closes and goes on several times, as recovery does.
-func TestGoOn(t *testing.T) {
+func TestGoOn(t *testing.T) { both(t, testGoOn) }
+
+func testGoOn(t *testing.T, c Codec) {
 	fsys := mem()
-	r := newRig(t, fsys, tiny())
+	r := newRig(t, fsys, tiny(c))
 	var want []string
 	for i := range 5 {
 		p := fmt.Sprint("payload ", i)
@@ -64,15 +68,16 @@ func TestGoOn(t *testing.T) {
 		want = append(want, p)
 		check(t, r.Close())
 		_, segments := onDisk(t, fsys)
-		s := Start{Last: r.last}
+		s, bytes := Start{Last: r.last}, int64(0)
 		for _, seg := range segments {
+			bytes += seg.Size
 			s.Segments = append(s.Segments, Kept{First: seg.Header.First, Last: seg.Last, Epoch: seg.Header.Epoch, Size: seg.Size})
 			s.Chain = seg.ChainEnd
 		}
-		l, err := Resume(fsys, tiny(), s)
+		l, err := Resume(fsys, tiny(c), s)
 		check(t, err)
 		r.Local = l
-		if st := r.Stats(); st.Segments != i+1 || st.Bytes != int64(i+1)*1536 {
+		if st := r.Stats(); st.Segments != i+1 || st.Bytes != bytes {
 			t.Errorf("%+v", st)
 		}
 	}
@@ -84,13 +89,15 @@ func TestGoOn(t *testing.T) {
 }
 
 // TestRefused: what is refused writes nothing, and the log goes on.
-func TestRefused(t *testing.T) {
+func TestRefused(t *testing.T) { both(t, testRefused) }
+
+func testRefused(t *testing.T, c Codec) {
 	fsys := mem()
-	opts := tiny()
+	opts := tiny(c)
 	opts.MaxRecord = 10
 	r := newRig(t, fsys, opts)
 	r.put("one")
-	before := readFile(t, fsys, SegmentName(1))
+	before := readFile(t, fsys, c.SegmentName(1))
 	for _, after := range []Seq{0, 2, 1 << 63} {
 		_, err := r.Append(t.Context(), after, records("x"))
 		wantKind(t, err, fault.ErrConflict)
@@ -109,7 +116,7 @@ func TestRefused(t *testing.T) {
 		}
 		r.last = max(r.last, last)
 	}
-	if r.last == 1 && string(readFile(t, fsys, SegmentName(1))) != string(before) {
+	if r.last == 1 && string(readFile(t, fsys, c.SegmentName(1))) != string(before) {
 		t.Error("something was written")
 	}
 	r.put("0123456789")
@@ -120,8 +127,10 @@ func TestRefused(t *testing.T) {
 }
 
 // TestClosed: everything but reading what is there ends with the log.
-func TestClosed(t *testing.T) {
-	opts := tiny()
+func TestClosed(t *testing.T) { both(t, testClosed) }
+
+func testClosed(t *testing.T, c Codec) {
+	opts := tiny(c)
 	opts.Spares = 1
 	r := newRig(t, mem(), opts)
 	r.put("one")
@@ -141,17 +150,19 @@ func TestClosed(t *testing.T) {
 
 // TestFailedSync: its waiter learns that nobody knows, everybody behind that the
 // log has stopped; nothing more is written, not even a seal.
-func TestFailedSync(t *testing.T) {
+func TestFailedSync(t *testing.T) { both(t, testFailedSync) }
+
+func testFailedSync(t *testing.T, c Codec) {
 	for _, then := range []string{"append", "rotate", "close"} {
 		m := mem()
 		armed := false
 		inj := vfs.When(func(op vfs.Op) bool { return armed && op.Kind == vfs.OpSync }, vfs.Nth(1, fault.ErrIO))
-		r := newRig(t, vfs.NewFail(m, inj), tiny())
+		r := newRig(t, vfs.NewFail(m, inj), tiny(c))
 		r.put("one")
 		check(t, r.add("two"))
 		armed = true
 		wantKind(t, r.Sync(t.Context()), fault.ErrAmbiguous)
-		before := readFile(t, m, SegmentName(1))
+		before := readFile(t, m, c.SegmentName(1))
 		switch then {
 		case "append":
 			wantKind(t, r.add("three"), fault.ErrPoisoned)
@@ -165,7 +176,7 @@ func TestFailedSync(t *testing.T) {
 			t.Errorf("follow: %v, %v", got.seqs, got.err)
 		}
 		wantKind(t, r.Close(), fault.ErrPoisoned)
-		if string(readFile(t, m, SegmentName(1))) != string(before) {
+		if string(readFile(t, m, c.SegmentName(1))) != string(before) {
 			t.Errorf("%s: something was written after the failed sync", then)
 		}
 		if d, ok := mark(t, m); !ok || d.Seq != 1 {
@@ -175,8 +186,10 @@ func TestFailedSync(t *testing.T) {
 }
 
 // TestStop ends writing because of a failure elsewhere.
-func TestStop(t *testing.T) {
-	r := newRig(t, mem(), tiny())
+func TestStop(t *testing.T) { both(t, testStop) }
+
+func testStop(t *testing.T, c Codec) {
+	r := newRig(t, mem(), tiny(c))
 	r.put("one")
 	r.Fail(errors.New("elsewhere"))
 	wantKind(t, r.add("two"), fault.ErrPoisoned)
@@ -192,11 +205,13 @@ func TestStop(t *testing.T) {
 // before or in the middle of it, and says what may follow: no error; an error after
 // which nothing of the group is readable and the log goes on; or ErrAmbiguous,
 // after which the log has stopped. What was acknowledged is there in any case.
-func TestNoSpaceAnywhere(t *testing.T) {
+func TestNoSpaceAnywhere(t *testing.T) { both(t, testNoSpaceAnywhere) }
+
+func testNoSpaceAnywhere(t *testing.T, c Codec) {
 	for name, cause := range map[string]error{"before": fault.ErrNoSpace, "short": vfs.Short(fault.ErrNoSpace)} {
 		for _, grow := range []int64{0, 2048} {
 			n := 1
-			for noSpaceAt(t, fmt.Sprint(name, " ", grow), grow, vfs.Nth(n, cause)) {
+			for noSpaceAt(t, c, fmt.Sprint(name, " ", grow), grow, vfs.Nth(n, cause)) {
 				n++
 			}
 			if n < 40 {
@@ -206,7 +221,7 @@ func TestNoSpaceAnywhere(t *testing.T) {
 	}
 }
 
-func noSpaceAt(t *testing.T, name string, grow int64, inj vfs.Injector) bool {
+func noSpaceAt(t *testing.T, c Codec, name string, grow int64, inj vfs.Injector) bool {
 	m := mem()
 	armed, hit := false, ""
 	fail := vfs.NewFail(m, vfs.InjectorFunc(func(op vfs.Op) error {
@@ -219,7 +234,7 @@ func noSpaceAt(t *testing.T, name string, grow int64, inj vfs.Injector) bool {
 		}
 		return err
 	}))
-	opts := tiny()
+	opts := tiny(c)
 	opts.Spares, opts.Grow = 1, grow
 	r := newRig(t, fail, opts)
 	armed = true
@@ -292,7 +307,7 @@ func TestNoSpaceWhereFull(t *testing.T) {
 			m := mem()
 			armed := false
 			fail := vfs.NewFail(m, vfs.When(func(op vfs.Op) bool { return armed && op.Kind == c.kind }, vfs.Nth(c.n, fault.ErrNoSpace)))
-			opts := tiny()
+			opts := tiny(Binary)
 			opts.SegmentSize, opts.Grow, opts.Reserve = 16<<10, 1<<20, 2<<10
 			r := newRig(t, fail, opts)
 			check(t, r.add(strings.Repeat("x", 16000))) // more than a segment, and room for deletes behind it
@@ -339,7 +354,7 @@ func TestZerosAhead(t *testing.T) {
 		}
 		return nil
 	}))
-	opts := tiny()
+	opts := tiny(Binary)
 	opts.SegmentSize, opts.Grow, opts.Reserve = 64<<10, 8<<10, 2<<10
 	r := newRig(t, fail, opts)
 	for i := range 40 {
@@ -375,16 +390,18 @@ func TestZerosAhead(t *testing.T) {
 
 // TestFirstGroupFails: a segment whose first group could not be written is no segment:
 // ending it leaves nothing.
-func TestFirstGroupFails(t *testing.T) {
+func TestFirstGroupFails(t *testing.T) { both(t, testFirstGroupFails) }
+
+func testFirstGroupFails(t *testing.T, c Codec) {
 	for _, end := range []string{"close", "rotate", "go on"} {
 		armed := true
 		m := mem()
 		r := newRig(t, vfs.NewFail(m, vfs.When(func(op vfs.Op) bool {
-			return armed && op.Kind == vfs.OpWrite && op.Offset == HeaderSize
-		}, vfs.Always(fault.ErrNoSpace))), tiny())
+			return armed && op.Kind == vfs.OpWrite && op.Offset > 0
+		}, vfs.Always(fault.ErrNoSpace))), tiny(c))
 		wantKind(t, r.add("one"), fault.ErrNoSpace)
 		armed = false
-		equal(t, "names", names(t, m), []string{"00000000000000000001.vlog", "durable"})
+		equal(t, "names", names(t, m), []string{base(c, 1), "durable"})
 		left := []string{}
 		switch end {
 		case "rotate":
@@ -392,7 +409,7 @@ func TestFirstGroupFails(t *testing.T) {
 			equal(t, "rotated", names(t, m), []string{"durable"})
 		case "go on":
 			r.put("one")
-			left = []string{"00000000000000000001.vlog"}
+			left = []string{base(c, 1)}
 		}
 		check(t, r.Close())
 		equal(t, end, names(t, m), left)
@@ -400,24 +417,30 @@ func TestFirstGroupFails(t *testing.T) {
 }
 
 // TestLogDirGone: where log/ has gone nothing can be made, and the log stops.
-func TestLogDirGone(t *testing.T) {
+func TestLogDirGone(t *testing.T) { both(t, testLogDirGone) }
+
+func testLogDirGone(t *testing.T, c Codec) {
 	m := mem()
-	r := newRig(t, m, tiny())
+	r := newRig(t, m, tiny(c))
 	check(t, errors.Join(m.Remove(DurableName), m.Remove(Dir)))
 	wantKind(t, r.add("one"), fault.ErrAmbiguous)
 	wantKind(t, r.add("one"), fault.ErrPoisoned)
 }
 
 // TestHeaderNotSynced: a failed sync ends the log, of a header that has no name yet too.
-func TestHeaderNotSynced(t *testing.T) {
-	r := newRig(t, vfs.NewFail(mem(), vfs.When(vfs.OnKind(vfs.OpSync), vfs.Nth(1, fault.ErrIO))), tiny())
+func TestHeaderNotSynced(t *testing.T) { both(t, testHeaderNotSynced) }
+
+func testHeaderNotSynced(t *testing.T, c Codec) {
+	r := newRig(t, vfs.NewFail(mem(), vfs.When(vfs.OnKind(vfs.OpSync), vfs.Nth(1, fault.ErrIO))), tiny(c))
 	wantKind(t, r.add("one"), fault.ErrAmbiguous)
 	wantKind(t, r.add("one"), fault.ErrPoisoned)
 }
 
 // TestNotTakenBack: where a half-written group cannot be taken back durably, the
 // log stops and nobody is told that nothing was written.
-func TestNotTakenBack(t *testing.T) {
+func TestNotTakenBack(t *testing.T) { both(t, testNotTakenBack) }
+
+func testNotTakenBack(t *testing.T, c Codec) {
 	for _, kind := range []vfs.OpKind{vfs.OpTruncate, vfs.OpSync} {
 		m := mem()
 		armed := false
@@ -425,7 +448,7 @@ func TestNotTakenBack(t *testing.T) {
 			return func(op vfs.Op) bool { return armed && op.Kind == k }
 		}
 		fail := vfs.NewFail(m, vfs.Any(vfs.When(on(vfs.OpWrite), vfs.Nth(1, vfs.Short(fault.ErrNoSpace))), vfs.When(on(kind), vfs.Always(fault.ErrIO))))
-		r := newRig(t, fail, tiny())
+		r := newRig(t, fail, tiny(c))
 		r.put("one")
 		armed = true
 		err := r.add("two", "three")
@@ -436,25 +459,31 @@ func TestNotTakenBack(t *testing.T) {
 	}
 }
 
-// TestGroupSize: the sizes that rotation computes are those that are written.
-func TestGroupSize(t *testing.T) {
+// TestGroupSize: a group is never larger than rotation reckons.
+func TestGroupSize(t *testing.T) { both(t, testGroupSize) }
+
+func testGroupSize(t *testing.T, c Codec) {
+	spell := c.spelling()
 	for _, sizes := range [][]int{{0}, {1}, {440}, {441}, {7, 8, 9}, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, {4000}} {
 		var recs []Record
 		for _, n := range sizes {
 			recs = append(recs, record(strings.Repeat("x", n)))
 		}
 		h := head(1)
-		b, _ := appendGroup(nil, &group{records: recs}, h.salt(), 512)
-		if got := groupSize(recs); got < int64(len(b)) || got > int64(len(b))+sector {
+		g := &group{after: 1<<64 - 100, synced: 1<<64 - 100, records: recs, texts: spell.texts(recs, nil)}
+		b, _ := spell.appendGroup(nil, g, spot{h.salt(), 512})
+		if got := spell.size(g); got < int64(len(b)) || got > int64(len(b)+len(sizes)*lineHead) {
 			t.Errorf("%v: %d bytes are written, %d were expected", sizes, len(b), got)
 		}
 	}
 }
 
 // TestReferences: a record that refers to a batch object adds that object to the chain.
-func TestReferences(t *testing.T) {
+func TestReferences(t *testing.T) { both(t, testReferences) }
+
+func testReferences(t *testing.T, c Codec) {
 	payload := batch.AppendRef(nil, batch.Ref{Digest: batch.Digest{1}, Length: 99})
-	r := newRig(t, mem(), tiny())
+	r := newRig(t, mem(), tiny(c))
 	rec := batch.NewRecord(payload)
 	rec.Flags, rec.Hash = batch.FlagRef, batch.Digest{1}
 	_, err := r.Append(t.Context(), 0, []Record{rec})
@@ -472,19 +501,21 @@ func TestReferences(t *testing.T) {
 
 // TestLogSwapped: where log/ was moved away and another put in its place, the next
 // segment does not go into that one.
-func TestLogSwapped(t *testing.T) {
+func TestLogSwapped(t *testing.T) { both(t, testLogSwapped) }
+
+func testLogSwapped(t *testing.T, c Codec) {
 	for name, swap := range map[string]func(dir string) error{
 		"empty": func(dir string) error { return os.Mkdir(filepath.Join(dir, Dir), 0o700) },
 		"none":  func(string) error { return nil },
 		"another": func(dir string) error {
 			h := head(1)
-			return errors.Join(os.Mkdir(filepath.Join(dir, Dir), 0o700), os.WriteFile(filepath.Join(dir, SegmentName(1)), h.encode(), 0o600))
+			return errors.Join(os.Mkdir(filepath.Join(dir, Dir), 0o700), os.WriteFile(filepath.Join(dir, c.SegmentName(1)), h.encode(), 0o600))
 		},
 	} {
 		dir := t.TempDir()
 		fsys, err := vfs.OpenOS(dir)
 		check(t, err)
-		r := newRig(t, fsys, tiny())
+		r := newRig(t, fsys, tiny(c))
 		r.fill(3)
 		check(t, os.Rename(filepath.Join(dir, Dir), filepath.Join(dir, "away")))
 		check(t, swap(dir))

@@ -42,7 +42,7 @@ func Mend(fsys vfs.FS, seg *Segment, from, now int64) (Kept, error) {
 	var end int64
 	if err == nil {
 		g := &group{after: seg.Last, chain: seg.ChainEnd, synced: seg.Last}
-		end, err = sealFile(f, g, seg.Frames, sealPlace{seg.Header.salt(), seg.Space(), now})
+		end, err = sealFile(f, seg.Codec.spelling().appendSeal(nil, g, seg.Frames, sealPlace{seg.Header.salt(), seg.Space(), now}), seg.Space())
 	}
 	kept := Kept{First: seg.Header.First, Last: seg.Last, Epoch: seg.Header.Epoch, Size: end}
 	return kept, errors.Join(err, f.Close())
@@ -56,15 +56,16 @@ func Reseal(fsys vfs.FS, seg *Segment) error {
 	}
 	err = f.Truncate(seg.End)
 	if err == nil {
-		err = rewrite(f, seg, seg.End-sealSize)
+		err = rewrite(f, seg, seg.seal)
 	}
 	return errors.Join(err, f.Close())
 }
 
-// rewrite writes [from, end) again in steps of the window, padded to the sector.
+// rewrite writes [from, end) again in steps of the window, padded to whole units.
 func rewrite(f vfs.File, seg *Segment, from int64) error {
-	from = from / sector * sector
-	buf := make([]byte, min(windowSize, alignUp(seg.End-from, sector)))
+	unit := seg.Codec.spelling().unit()
+	from = from / unit * unit
+	buf := make([]byte, min(windowSize, alignUp(seg.End-from, unit)))
 	for off := from; off < seg.End; off += int64(len(buf)) {
 		n := min(int64(len(buf)), seg.End-off)
 		got, err := f.ReadAt(buf[:n], off)
@@ -72,7 +73,7 @@ func rewrite(f vfs.File, seg *Segment, from int64) error {
 			return shortRead(err, seg.Name, off)
 		}
 		clear(buf[n:])
-		if _, err := f.WriteAt(buf[:alignUp(n, sector)], off); err != nil {
+		if _, err := f.WriteAt(buf[:alignUp(n, unit)], off); err != nil {
 			return err
 		}
 	}

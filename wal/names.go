@@ -1,7 +1,6 @@
 package wal
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -10,29 +9,8 @@ import (
 const (
 	Dir         = "log"
 	DurableName = Dir + "/durable"
-	extension   = ".vlog"
 	sparePrefix = "spare-"
-	digits      = 20
 )
-
-// SegmentName returns the path of the segment that begins with a seq.
-func SegmentName(first Seq) string {
-	return fmt.Sprintf("%s/%0*d%s", Dir, digits, uint64(first), extension)
-}
-
-// ParseSegment returns the first seq that a base name states; ok is false where
-// it is not the name of a segment.
-func ParseSegment(base string) (first Seq, ok bool) {
-	num, found := strings.CutSuffix(base, extension)
-	if !found || len(num) != digits {
-		return 0, false
-	}
-	n, err := strconv.ParseUint(num, 10, 64)
-	if err != nil || n == 0 {
-		return 0, false
-	}
-	return Seq(n), true
-}
 
 // SpareName returns the path of a file made ahead.
 func SpareName(n int) string { return Dir + "/" + sparePrefix + strconv.Itoa(n) }

@@ -53,6 +53,7 @@ func (l *Local) signal() (<-chan struct{}, error) {
 type view struct {
 	from, last Seq
 	first      Seq // kept by the log
+	codec      Codec
 	segments   []Kept
 }
 
@@ -60,7 +61,7 @@ type view struct {
 func (l *Local) view(from Seq) view {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	v := view{from: from, last: l.durable, first: l.firstLocked()}
+	v := view{from: from, last: l.durable, first: l.firstLocked(), codec: l.opts.Codec}
 	all := slices.Clone(l.kept)
 	if l.open.First != 0 {
 		all = append(all, l.open)
@@ -121,7 +122,7 @@ func (v *view) gapBefore(i int) error {
 		first = v.segments[i].First
 	}
 	if first > next {
-		return &fault.Error{Op: "read log", At: fault.Place{Path: SegmentName(next), Seq: uint64(next)}, Err: fault.ErrCorrupt, Detail: "segment missing: what comes next is " + first.String()}
+		return &fault.Error{Op: "read log", At: fault.Place{Path: v.codec.SegmentName(next), Seq: uint64(next)}, Err: fault.ErrCorrupt, Detail: "segment missing: what comes next is " + first.String()}
 	}
 	return nil
 }
@@ -139,7 +140,7 @@ func (l *Local) late(err error, from Seq) error {
 // readSegment yields the entries of one segment that v wants; ok is false where
 // the loop was broken off.
 func (l *Local) readSegment(ctx context.Context, k Kept, v view, yield func(Entry, error) bool) (ok bool, err error) {
-	name := SegmentName(k.First)
+	name := l.opts.Codec.SegmentName(k.First)
 	f, err := l.fs.Open(name, vfs.ReadOnly)
 	if err != nil {
 		return true, err

@@ -13,8 +13,10 @@ import (
 	"github.com/vlogdb/vlog/internal/vfs"
 )
 
-func TestReadFromEverywhere(t *testing.T) {
-	r := newRig(t, mem(), tiny())
+func TestReadFromEverywhere(t *testing.T) { both(t, testReadFromEverywhere) }
+
+func testReadFromEverywhere(t *testing.T, c Codec) {
+	r := newRig(t, mem(), tiny(c))
 	r.put("a", "b", "c")
 	r.fill(7)
 	r.put("d", "e")
@@ -34,8 +36,10 @@ func TestReadFromEverywhere(t *testing.T) {
 }
 
 // TestOnlyDurableIsRead: what was appended and not synced is not shown.
-func TestOnlyDurableIsRead(t *testing.T) {
-	r := newRig(t, mem(), tiny())
+func TestOnlyDurableIsRead(t *testing.T) { both(t, testOnlyDurableIsRead) }
+
+func testOnlyDurableIsRead(t *testing.T, c Codec) {
+	r := newRig(t, mem(), tiny(c))
 	first := func(want Seq) {
 		t.Helper()
 		if got, _, _, err := r.Bounds(t.Context()); got != want || err != nil {
@@ -53,8 +57,10 @@ func TestOnlyDurableIsRead(t *testing.T) {
 
 // TestTrimmed: a reader that comes too late is told where the log begins, and
 // nobody else notices.
-func TestTrimmed(t *testing.T) {
-	r := newRig(t, mem(), tiny())
+func TestTrimmed(t *testing.T) { both(t, testTrimmed) }
+
+func testTrimmed(t *testing.T, c Codec) {
+	r := newRig(t, mem(), tiny(c))
 	r.fill(10) // three segments of three, and one frame
 	check(t, r.Trim(t.Context(), 6))
 	if first, _, _, _ := r.Bounds(t.Context()); first != 4 {
@@ -79,8 +85,10 @@ func TestTrimmed(t *testing.T) {
 
 // TestTrimUnderAReader: a reader in the middle of a segment keeps its file; one
 // that has not come to a segment yet is told when that is gone.
-func TestTrimUnderAReader(t *testing.T) {
-	opts := tiny()
+func TestTrimUnderAReader(t *testing.T) { both(t, testTrimUnderAReader) }
+
+func testTrimUnderAReader(t *testing.T, c Codec) {
+	opts := tiny(c)
 	opts.Spares = 5
 	r := newRig(t, mem(), opts)
 	r.fill(7)
@@ -106,7 +114,7 @@ func TestTrimUnderAReader(t *testing.T) {
 
 // TestBreakReleases: whoever stops reading pins nothing.
 func TestBreakReleases(t *testing.T) {
-	opts := tiny()
+	opts := tiny(Binary)
 	opts.Spares = 5
 	r := newRig(t, mem(), opts)
 	r.fill(7)
@@ -129,8 +137,10 @@ func TestBreakReleases(t *testing.T) {
 }
 
 // TestFollow goes through rotations as they come and ends with the context.
-func TestFollow(t *testing.T) {
-	r := newRig(t, mem(), tiny())
+func TestFollow(t *testing.T) { both(t, testFollow) }
+
+func testFollow(t *testing.T, c Codec) {
+	r := newRig(t, mem(), tiny(c))
 	r.put("a")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -165,8 +175,10 @@ func wantIs(t testing.TB, err, want error) {
 }
 
 // TestFollowBeyond waits for a batch that is not there yet.
-func TestFollowBeyond(t *testing.T) {
-	r := newRig(t, mem(), tiny())
+func TestFollowBeyond(t *testing.T) { both(t, testFollowBeyond) }
+
+func testFollowBeyond(t *testing.T, c Codec) {
+	r := newRig(t, mem(), tiny(c))
 	r.put("a")
 	got := make(chan listed)
 	go func() { got <- list(r.Follow(t.Context(), 4)) }()
@@ -181,9 +193,11 @@ func TestFollowBeyond(t *testing.T) {
 
 // TestFollowToTheEnd: what only Close makes durable, by a sync that takes its time,
 // is followed too before the end is told.
-func TestFollowToTheEnd(t *testing.T) {
+func TestFollowToTheEnd(t *testing.T) { both(t, testFollowToTheEnd) }
+
+func testFollowToTheEnd(t *testing.T, c Codec) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, vfs.NewSlow(mem(), func(op vfs.Op) time.Duration { return time.Millisecond }), tiny())
+		r := newRig(t, vfs.NewSlow(mem(), func(op vfs.Op) time.Duration { return time.Millisecond }), tiny(c))
 		check(t, r.add("a", "b"))
 		got := make(chan listed, 1)
 		go func() { got <- list(r.Follow(t.Context(), 1)) }()
@@ -219,9 +233,11 @@ func TestTrimBesidePreparing(t *testing.T) {
 
 // TestSignalIsNeverLate races a follower with the end of the log: whoever was told
 // to wait is woken.
-func TestSignalIsNeverLate(t *testing.T) {
+func TestSignalIsNeverLate(t *testing.T) { both(t, testSignalIsNeverLate) }
+
+func testSignalIsNeverLate(t *testing.T, c Codec) {
 	for range 500 {
-		l, err := Resume(dirOnly(t), tiny(), Start{})
+		l, err := Resume(dirOnly(t), tiny(c), Start{})
 		check(t, err)
 		waiting := make(chan (<-chan struct{}), 1)
 		started := make(chan struct{})
@@ -254,7 +270,9 @@ func dirOnly(t testing.TB) *vfs.Mem {
 // TestReadWhileTheFileShrinks: a segment that was prepared longer ends behind its
 // seal, and one whose write failed is cut back; a reader that has measured the file
 // before reads on.
-func TestReadWhileTheFileShrinks(t *testing.T) {
+func TestReadWhileTheFileShrinks(t *testing.T) { both(t, testReadWhileTheFileShrinks) }
+
+func testReadWhileTheFileShrinks(t *testing.T, c Codec) {
 	var hook func(op vfs.Op)
 	fsys := vfs.NewLog(mem(), func(op vfs.Op, _ error) {
 		if hook != nil && op.Kind == vfs.OpStat {
@@ -263,7 +281,7 @@ func TestReadWhileTheFileShrinks(t *testing.T) {
 			h(op)
 		}
 	})
-	opts := tiny()
+	opts := tiny(c)
 	opts.Spares, opts.SegmentSize = 1, 64<<10
 	r := newRig(t, fsys, opts)
 	check(t, r.Prepare(t.Context(), nil))
@@ -280,10 +298,12 @@ func TestReadWhileTheFileShrinks(t *testing.T) {
 
 // TestGapIsTold: a log whose kept segments do not follow each other is damaged,
 // and a reader must not be led over the gap.
-func TestGapIsTold(t *testing.T) {
+func TestGapIsTold(t *testing.T) { both(t, testGapIsTold) }
+
+func testGapIsTold(t *testing.T, c Codec) {
 	for name, missing := range map[string]Seq{"middle": 4, "last": 7} {
 		fsys := mem()
-		r := newRig(t, fsys, tiny())
+		r := newRig(t, fsys, tiny(c))
 		r.fill(9)
 		_, _, chain, err := r.Bounds(t.Context())
 		check(t, err)
@@ -294,8 +314,8 @@ func TestGapIsTold(t *testing.T) {
 				start.Segments = append(start.Segments, Kept{First: first, Last: first + 2, Size: 4096})
 			}
 		}
-		check(t, fsys.Remove(SegmentName(missing)))
-		l, err := Resume(fsys, tiny(), start)
+		check(t, fsys.Remove(c.SegmentName(missing)))
+		l, err := Resume(fsys, tiny(c), start)
 		check(t, err)
 		wantKind(t, list(l.Read(t.Context(), missing)).err, fault.ErrCorrupt)
 		_, err = l.Append(t.Context(), 9, records("ten"))
@@ -311,9 +331,11 @@ func TestGapIsTold(t *testing.T) {
 }
 
 // TestReadErrors: an error of the disk while reading is that error, never an end.
-func TestReadErrors(t *testing.T) {
+func TestReadErrors(t *testing.T) { both(t, testReadErrors) }
+
+func testReadErrors(t *testing.T, c Codec) {
 	m := mem()
-	r := newRig(t, m, tiny())
+	r := newRig(t, m, tiny(c))
 	r.fill(7)
 	check(t, r.Close())
 	for n := 1; ; n++ {
@@ -330,24 +352,27 @@ func TestReadErrors(t *testing.T) {
 			t.Errorf("operation %d: %d batches, %v", n, len(got.seqs), got.err)
 		}
 	}
+	start := int64(len(c.spelling().header(&Header{First: 4, Created: 7})))
 	for name, change := range map[string]func([]byte) []byte{"flipped": flip(600), "cut": func(b []byte) []byte { return b[:700] }} {
-		good := readFile(t, m, SegmentName(4))
-		writeFile(t, m, SegmentName(4), change(append([]byte(nil), good...)))
+		good := readFile(t, m, c.SegmentName(4))
+		writeFile(t, m, c.SegmentName(4), change(append([]byte(nil), good...)))
 		r.Local.fs = m
 		got := list(r.Read(t.Context(), 1))
 		e, ok := errors.AsType[*fault.Error](got.err)
-		if !ok || e.Err != fault.ErrCorrupt || e.At.Path != SegmentName(4) || e.At.Offset != 512 || len(got.seqs) != 3 {
+		if !ok || e.Err != fault.ErrCorrupt || e.At.Path != c.SegmentName(4) || e.At.Offset != start || len(got.seqs) != 3 {
 			t.Errorf("%s: %d batches, %v", name, len(got.seqs), got.err)
 		}
-		writeFile(t, m, SegmentName(4), good)
+		writeFile(t, m, c.SegmentName(4), good)
 	}
 }
 
 // TestReadersBesideWriter: any number of readers and followers while one appends,
 // rotates, trims and prepares; each sees a dense run of what was written.
-func TestReadersBesideWriter(t *testing.T) {
+func TestReadersBesideWriter(t *testing.T) { both(t, testReadersBesideWriter) }
+
+func testReadersBesideWriter(t *testing.T, c Codec) {
 	const last = 150
-	opts := tiny()
+	opts := tiny(c)
 	opts.Spares = 2
 	r := newRig(t, mem(), opts)
 	var wg sync.WaitGroup

@@ -20,7 +20,7 @@ func (l *Local) room(size int64, frees bool) error {
 	}
 	err := l.next()
 	_, clean := errors.AsType[*NotWritten](err) // after a failed sync nothing is written any more
-	if frees && clean && errors.Is(err, fault.ErrNoSpace) && l.active != nil && a.off+size+sealSize <= a.size {
+	if frees && clean && errors.Is(err, fault.ErrNoSpace) && l.active != nil && a.off+size+l.spell.sealSize() <= a.size {
 		return nil // no room for another file, but in this one
 	}
 	return err
@@ -77,8 +77,9 @@ func (l *Local) ready() (*active, error) {
 		return nil, &NotWritten{err}
 	}
 	h := Header{Store: l.opts.Store, Epoch: l.opts.Rand(), First: l.after + 1, Chain: l.chain, Created: l.opts.Now()}
-	a := &active{f: spare.f, spare: spare.name, name: SegmentName(h.First), head: h, salt: h.salt(), off: HeaderSize, size: spare.size}
-	if _, err = a.f.WriteAt(h.encode(), 0); err == nil {
+	head := l.spell.header(&h)
+	a := &active{f: spare.f, spare: spare.name, name: l.opts.Codec.SegmentName(h.First), head: h, salt: h.salt(), off: int64(len(head)), size: spare.size}
+	if _, err = a.f.WriteAt(head, 0); err == nil {
 		err = l.syncHeader(a)
 	}
 	if errors.Is(err, fault.ErrAmbiguous) {
@@ -87,7 +88,7 @@ func (l *Local) ready() (*active, error) {
 	if err != nil {
 		return nil, &NotWritten{errors.Join(err, a.f.Close(), l.fs.Remove(a.spare))}
 	}
-	a.size = max(a.size, HeaderSize)
+	a.size = max(a.size, a.off)
 	return a, nil
 }
 
@@ -102,7 +103,7 @@ func (l *Local) enter(a *active) error {
 	l.active = a
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.open = Kept{First: a.head.First, Last: a.head.First - 1, Epoch: a.head.Epoch, Size: HeaderSize}
+	l.open = Kept{First: a.head.First, Last: a.head.First - 1, Epoch: a.head.Epoch, Size: a.off}
 	return nil
 }
 
@@ -126,7 +127,8 @@ func (l *Local) finish() error {
 		return l.abandon()
 	}
 	a := l.active
-	end, err := sealFile(a.f, &group{after: l.after, chain: l.chain, synced: l.after}, a.count, sealPlace{a.salt, a.off, l.opts.Now()})
+	g := &group{after: l.after, chain: l.chain, synced: l.after}
+	end, err := sealFile(a.f, l.spell.appendSeal(nil, g, a.count, sealPlace{a.salt, a.off, l.opts.Now()}), a.off)
 	if err != nil {
 		return l.unseal(err)
 	}
@@ -153,13 +155,12 @@ func (l *Local) Rotate(ctx context.Context) error {
 // errSealSync marks a seal that was written but could not be synced.
 var errSealSync = errors.New("seal not synced")
 
-// sealFile writes the seal of a segment and syncs it; the file ends behind it.
-func sealFile(f vfs.File, g *group, count uint64, place sealPlace) (end int64, err error) {
-	buf := appendSeal(nil, g, count, place)
-	if _, err := f.WriteAt(buf, place.off); err != nil {
+// sealFile writes the seal of a segment at off and syncs it; the file ends behind it.
+func sealFile(f vfs.File, seal []byte, off int64) (end int64, err error) {
+	if _, err := f.WriteAt(seal, off); err != nil {
 		return 0, err
 	}
-	end = place.off + int64(len(buf))
+	end = off + int64(len(seal))
 	if err := f.Truncate(end); err != nil {
 		return 0, err
 	}

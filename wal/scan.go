@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/vlogdb/vlog/internal/batch"
 	"github.com/vlogdb/vlog/internal/fault"
@@ -13,7 +14,9 @@ import (
 // Segment is what reading a segment found.
 type Segment struct {
 	Name     string // path inside the store
+	Codec    Codec
 	Header   Header
+	Start    int64  // behind the header
 	Size     int64  // of the file
 	End      int64  // behind the last good frame, or behind the seal
 	Frames   uint64 // good ones
@@ -22,6 +25,7 @@ type Segment struct {
 	ChainEnd Chain // behind the last good frame
 	Synced   Seq   // every batch up to here was durable, as headers and seal say
 	Sealed   bool
+	seal     int64 // offset of the seal
 	Bad      *Bad  // where the frames stop checking out; nil at a clean end
 	Stray    int64 // offset of the first padding that is not zero; 0 where all is
 	groups   []groupMark
@@ -39,7 +43,7 @@ func (s *Segment) From(proven Seq) int64 {
 	if proven >= s.Last {
 		return 0
 	}
-	off := int64(HeaderSize)
+	off := s.Start
 	for _, g := range s.groups {
 		if g.first <= proven+1 {
 			off = g.off
@@ -57,7 +61,11 @@ type Bad struct {
 }
 
 // Space returns the offset at which another group or the seal would stand.
-func (s *Segment) Space() int64 { return alignUp(s.End, sector) }
+func (s *Segment) Space() int64 { return alignUp(s.End, s.Codec.spelling().unit()) }
+
+// ErrStop is what a Visit returns so that Scan ends before that frame as if it did
+// not check out.
+var ErrStop = errors.New("stop")
 
 // Visit is called with each good frame in order; off is where its header stands.
 type Visit func(e Entry, off int64) error
@@ -100,7 +108,7 @@ func scanFile(ctx context.Context, f vfs.File, at Place, visit Visit) (*Segment,
 		return nil, err
 	}
 	r.win.ctx = ctx
-	seg := &Segment{Name: at.Name, Header: r.header, Size: r.win.size, End: HeaderSize, Last: r.header.First - 1, ChainEnd: r.header.Chain}
+	seg := &Segment{Name: at.Name, Header: r.header, Size: r.win.size, Codec: r.codec, Start: r.pos, End: r.pos, Last: r.header.First - 1, ChainEnd: r.header.Chain}
 	for {
 		more, err := r.step()
 		if err != nil {
@@ -109,15 +117,25 @@ func scanFile(ctx context.Context, f vfs.File, at Place, visit Visit) (*Segment,
 		if !more {
 			break
 		}
-		seg.took(r)
 		if r.frame.kind == kindSeal {
+			seg.took(r)
 			return seg, nil
 		}
 		if visit != nil {
-			if err := visit(r.entry(), r.off); err != nil {
-				return nil, err
-			}
+			err = visit(r.entry(), r.off)
 		}
+		if err == errEnough {
+			seg.took(r)
+			return seg, nil
+		}
+		if errors.Is(err, ErrStop) {
+			seg.Bad = &Bad{Offset: r.off, Want: r.frame.seq, Why: "its batch cannot be read"}
+			return seg, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		seg.took(r)
 	}
 	return seg, seg.lookBehind(r)
 }
@@ -126,7 +144,7 @@ func scanFile(ctx context.Context, f vfs.File, at Place, visit Visit) (*Segment,
 func (s *Segment) took(r *reader) {
 	s.End, s.Stray = r.pos, r.stray
 	if r.frame.kind == kindSeal {
-		s.Sealed = true
+		s.Sealed, s.seal = true, r.off
 		s.Synced = max(s.Synced, r.frame.seq)
 		return
 	}
@@ -152,15 +170,13 @@ func (s *Segment) mark(r *reader) {
 // that the log simply ends here. Good headers tell what was durable, also where
 // their payloads are gone.
 func (s *Segment) lookBehind(r *reader) error {
-	found := false
-	err := r.headers(alignUp(r.pos, frameAlign), func(f *frame) {
-		found = true
+	tail, err := r.spell.behind(r, func(f *frame, _ int64) {
 		s.Synced = max(s.Synced, f.synced)
 		if f.kind == kindSeal {
 			s.Synced = max(s.Synced, f.seq)
 		}
 	})
-	if found {
+	if tail {
 		s.Bad = &Bad{Offset: r.badAt, Want: r.next, Why: r.why}
 	}
 	return err
@@ -169,6 +185,8 @@ func (s *Segment) lookBehind(r *reader) error {
 // reader walks the frames of one segment.
 type reader struct {
 	name   string
+	codec  Codec
+	spell  spelling
 	win    window
 	header Header
 	salt   salt
@@ -181,6 +199,7 @@ type reader struct {
 	frame   frame // the last good one
 	off     int64 // of its header
 	payload []byte
+	room    []byte // reused for payloads that are not in the file as they are
 
 	badAt int64 // where a frame was missed, and why
 	why   string
@@ -190,7 +209,11 @@ type reader struct {
 // newReader reads the header of a segment. With a limit other than 0 nothing
 // behind that offset is looked at: there the file may be written or cut meanwhile.
 func newReader(f vfs.File, name string, store StoreID, limit int64) (*reader, error) {
-	r := &reader{name: name}
+	codec := Binary
+	if strings.HasSuffix(name, NDJSON.extension()) {
+		codec = NDJSON
+	}
+	r := &reader{name: name, codec: codec, spell: codec.spelling()}
 	st, err := f.Stat()
 	if err != nil {
 		return r, err
@@ -199,15 +222,11 @@ func newReader(f vfs.File, name string, store StoreID, limit int64) (*reader, er
 	if limit > 0 {
 		r.win.size = min(limit, st.Size)
 	}
-	b, err := r.win.at(0, HeaderSize)
-	if err != nil {
-		return r, r.wrap(err, 0)
-	}
-	if r.header, err = decodeHeader(b); err != nil {
+	if r.header, r.pos, err = r.spell.readHeader(&r.win); err != nil {
 		return r, r.wrap(err, 0)
 	}
 	r.salt = r.header.salt()
-	r.pos, r.next, r.chain = HeaderSize, r.header.First, r.header.Chain
+	r.next, r.chain = r.header.First, r.header.Chain
 	return r, r.belongs(store)
 }
 
@@ -216,7 +235,7 @@ func (r *reader) belongs(store StoreID) error {
 	if r.header.Store != store {
 		return r.wrap(&fault.Error{Err: fault.ErrForeign, Detail: fmt.Sprintf("segment of store %x", r.header.Store)}, 0)
 	}
-	if want := SegmentName(r.header.First); want != r.name {
+	if want := r.codec.SegmentName(r.header.First); want != r.name {
 		return r.wrap(damage(fmt.Sprintf("the segment that belongs at %s", want)), 0)
 	}
 	return nil
@@ -244,59 +263,40 @@ func (r *reader) wrap(err error, off int64) error {
 
 // entry returns the frame that r stands on.
 func (r *reader) entry() Entry {
-	return Entry{Seq: r.frame.seq, Time: r.frame.time, Flags: batch.Flags(r.frame.flags & flagsRecord), Chain: r.chain, Payload: r.payload}
+	return Entry{Seq: r.frame.seq, Time: r.frame.time, Flags: recordFlags(&r.frame), Chain: r.chain, Payload: r.payload}
 }
+
+func recordFlags(f *frame) batch.Flags { return batch.Flags(f.flags & flagsRecord) }
 
 // step goes to the next frame. It returns false where none checks out; why and
 // badAt then say what was missed.
 func (r *reader) step() (bool, error) {
-	f, off, ok, err := r.find()
-	if err != nil || !ok {
-		r.badAt, r.why = alignUp(r.pos, frameAlign), "no frame"
-		return false, err
+	f, off, err := r.spell.find(r)
+	if err != nil {
+		return false, r.wrap(err, r.pos)
+	}
+	if f.why != "" {
+		return r.missed(off, f.why)
 	}
 	if err := f.known(); err != nil {
 		return false, r.wrap(err, off)
 	}
-	if why := r.misfit(&f, off); why != "" {
-		r.badAt, r.why = off, why
-		return false, nil
+	if why := r.misfit(&f); why != "" {
+		return r.missed(off, why)
 	}
-	body, err := r.win.at(off+f.head(), int64(f.length))
+	body, why, err := r.spell.body(r, &f, off)
 	if err != nil {
 		return false, r.wrap(err, off)
 	}
-	if batch.Sum(body) != f.sum {
-		r.badAt, r.why = off, "payload does not match its checksum"
-		return false, nil
+	if why != "" {
+		return r.missed(off, why)
 	}
 	return r.take(f, off, body)
 }
 
-// find looks for the next header: in the same group at the next multiple of 8,
-// else at the next sector.
-func (r *reader) find() (f frame, off int64, ok bool, err error) {
-	b, err := r.win.at(r.pos, sector+openHead)
-	if err != nil {
-		return f, 0, false, r.wrap(err, r.pos)
-	}
-	inGroup, atSector := alignUp(r.pos, frameAlign), alignUp(r.pos, sector)
-	if f, ok = r.headerIn(b, inGroup); ok && !f.opens() && r.count > 0 {
-		return f, inGroup, true, nil
-	}
-	f, ok = r.headerIn(b, atSector)
-	return f, atSector, ok && f.opens(), nil
-}
-
-// headerIn decodes the header at off, b being what follows r.pos, and looks at
-// the padding before it.
-func (r *reader) headerIn(b []byte, off int64) (frame, bool) {
-	gap := min(off-r.pos, int64(len(b)))
-	f, ok := decodeFrame(b[gap:], r.salt, off)
-	if ok {
-		r.pad(b[:gap], r.pos)
-	}
-	return f, ok
+func (r *reader) missed(off int64, why string) (bool, error) {
+	r.badAt, r.why = off, why
+	return false, nil
 }
 
 // pad notes the first padding byte that is not zero; off is where b stands.
@@ -309,15 +309,11 @@ func (r *reader) pad(b []byte, off int64) {
 }
 
 // misfit says why a good header does not belong here; empty where it does.
-func (r *reader) misfit(f *frame, off int64) string {
+func (r *reader) misfit(f *frame) string {
 	switch {
-	case f.length > batch.MaxRecord:
-		return fmt.Sprintf("payload of %d bytes", f.length)
-	case uint64(f.length) > uint64(r.win.size-off-f.head()):
-		return fmt.Sprintf("payload of %d bytes runs over the end of the file", f.length)
 	case f.kind == kindBatch && f.seq != r.next:
 		return fmt.Sprintf("frame of %v", f.seq)
-	case f.kind == kindSeal && (f.seq != r.next-1 || f.length != sealBody):
+	case f.kind == kindSeal && f.seq != r.next-1:
 		return fmt.Sprintf("seal of %v", f.seq)
 	case f.opens() && f.chain != r.chain:
 		return "chain value does not match"
@@ -328,9 +324,8 @@ func (r *reader) misfit(f *frame, off int64) string {
 // take makes f the frame that r stands on.
 func (r *reader) take(f frame, off int64, body []byte) (bool, error) {
 	if f.kind == kindSeal {
-		if !r.sealFits(body) || alignUp(f.end(off), sector) > r.win.size {
-			r.badAt, r.why = off, "seal is not whole or does not match the frames"
-			return false, nil
+		if !r.sealFits(body) || alignUp(off+f.size, r.spell.unit()) > r.win.size {
+			return r.missed(off, "seal is not whole or does not match the frames")
 		}
 	} else {
 		hash, err := payloadHash(batch.Flags(f.flags&flagsRecord), body)
@@ -341,16 +336,16 @@ func (r *reader) take(f frame, off int64, body []byte) (bool, error) {
 		r.next++
 		r.count++
 	}
-	r.frame, r.off, r.payload, r.pos = f, off, body, f.end(off)
+	r.frame, r.off, r.payload, r.pos = f, off, body, off+f.size
 	if f.kind == kindSeal {
 		return r.behindSeal()
 	}
 	return true, nil
 }
 
-// behindSeal goes to the end of the seal's sector.
+// behindSeal goes to the end of the seal's unit.
 func (r *reader) behindSeal() (bool, error) {
-	end := alignUp(r.pos, sector)
+	end := alignUp(r.pos, r.spell.unit())
 	b, err := r.win.at(r.pos, end-r.pos)
 	if err != nil {
 		return false, r.wrap(err, r.pos)
@@ -373,32 +368,4 @@ func payloadHash(flags batch.Flags, payload []byte) (batch.Digest, error) {
 	}
 	ref, err := batch.DecodeRef(payload)
 	return ref.Digest, err
-}
-
-// headers calls found for every good header of this segment from off on.
-func (r *reader) headers(off int64, found func(*frame)) error {
-	for off < r.win.size {
-		b, err := r.win.at(off, windowSize)
-		if err != nil {
-			return r.wrap(err, off)
-		}
-		last := int64(len(b)) - openHead
-		if off+int64(len(b)) == r.win.size {
-			last = int64(len(b)) - frameHead
-		}
-		i := int64(0)
-		for ; i <= last; i += frameAlign {
-			if b[i] != 'v' || b[i+1] != 'F' {
-				continue
-			}
-			if f, ok := decodeFrame(b[i:], r.salt, off+i); ok {
-				found(&f)
-			}
-		}
-		if off+int64(len(b)) == r.win.size {
-			return nil
-		}
-		off += i
-	}
-	return nil
 }

@@ -18,8 +18,8 @@ func scanBytes(t testing.TB, b []byte) (*Segment, error) {
 	t.Helper()
 	fsys := mem()
 	check(t, fsys.Mkdir(Dir))
-	writeFile(t, fsys, SegmentName(1), b)
-	return Scan(t.Context(), Place{fsys, SegmentName(1), ours}, nil)
+	writeFile(t, fsys, Binary.SegmentName(1), b)
+	return Scan(t.Context(), Place{fsys, Binary.SegmentName(1), ours}, nil)
 }
 
 // verdict says in a word how the frames of a segment end.
@@ -255,13 +255,13 @@ func TestBelongs(t *testing.T) {
 	m := build(head(7), true, threeGroups(3)...)
 	fsys := mem()
 	check(t, fsys.Mkdir(Dir))
-	writeFile(t, fsys, SegmentName(1), m.bytes)
-	writeFile(t, fsys, SegmentName(2), m.bytes)
+	writeFile(t, fsys, Binary.SegmentName(1), m.bytes)
+	writeFile(t, fsys, Binary.SegmentName(2), m.bytes)
 	for _, c := range []struct {
 		name  string
 		store StoreID
 		want  *fault.Kind
-	}{{SegmentName(1), ours, nil}, {SegmentName(1), StoreID{9}, fault.ErrForeign}, {SegmentName(2), ours, fault.ErrCorrupt}, {SegmentName(3), ours, fault.ErrNotFound}} {
+	}{{Binary.SegmentName(1), ours, nil}, {Binary.SegmentName(1), StoreID{9}, fault.ErrForeign}, {Binary.SegmentName(2), ours, fault.ErrCorrupt}, {Binary.SegmentName(3), ours, fault.ErrNotFound}} {
 		_, err := Scan(t.Context(), Place{fsys, c.name, c.store}, nil)
 		if fault.KindOf(err) != c.want {
 			t.Errorf("%s: %v", c.name, err)
@@ -292,9 +292,9 @@ func TestMend(t *testing.T) {
 	for name, tail := range map[string][]byte{"nothing": nil, "zeros": make([]byte, 2000), "garbage": garbage(2000)} {
 		fsys := mem()
 		check(t, fsys.Mkdir(Dir))
-		writeFile(t, fsys, SegmentName(1), append(bytes.Clone(open.bytes), tail...))
+		writeFile(t, fsys, Binary.SegmentName(1), append(bytes.Clone(open.bytes), tail...))
 		for range 2 {
-			seg, err := Scan(t.Context(), Place{fsys, SegmentName(1), ours}, nil)
+			seg, err := Scan(t.Context(), Place{fsys, Binary.SegmentName(1), ours}, nil)
 			check(t, err)
 			if !seg.Sealed {
 				k, err := Mend(fsys, seg, seg.From(3), 9)
@@ -305,7 +305,7 @@ func TestMend(t *testing.T) {
 			} else {
 				check(t, Reseal(fsys, seg))
 			}
-			if got := readFile(t, fsys, SegmentName(1)); !bytes.Equal(got, sealed.bytes) {
+			if got := readFile(t, fsys, Binary.SegmentName(1)); !bytes.Equal(got, sealed.bytes) {
 				t.Fatalf("%s behind it: %d bytes, not those of a clean close", name, len(got))
 			}
 		}
@@ -314,18 +314,18 @@ func TestMend(t *testing.T) {
 
 // TestMendLong writes frames again that are longer than one step, and nothing else.
 func TestMendLong(t *testing.T) {
-	opts := tiny()
+	opts := tiny(Binary)
 	opts.SegmentSize = 8 << 20
 	r := newRig(t, mem(), opts)
 	for range 4 {
 		r.put(strings.Repeat("x", windowSize/2+1000))
 	}
-	seg, err := Scan(t.Context(), Place{r.fs, SegmentName(1), ours}, nil)
+	seg, err := Scan(t.Context(), Place{r.fs, Binary.SegmentName(1), ours}, nil)
 	check(t, err)
-	before := readFile(t, r.fs, SegmentName(1))
+	before := readFile(t, r.fs, Binary.SegmentName(1))
 	_, err = Mend(r.fs, seg, HeaderSize, 9)
 	check(t, err)
-	if got := readFile(t, r.fs, SegmentName(1)); seg.Last != 4 || !bytes.Equal(got[:seg.Space()], before[:seg.Space()]) {
+	if got := readFile(t, r.fs, Binary.SegmentName(1)); seg.Last != 4 || !bytes.Equal(got[:seg.Space()], before[:seg.Space()]) {
 		t.Errorf("other bytes, behind %v", seg.Last)
 	}
 }
@@ -333,9 +333,9 @@ func TestMendLong(t *testing.T) {
 // TestScanInterrupted: the context ends the look for frames behind the last one, where
 // a file may go on for very long; it is no damage.
 func TestScanInterrupted(t *testing.T) {
-	r := newRig(t, mem(), tiny())
+	r := newRig(t, mem(), tiny(Binary))
 	r.put("one")
-	f, err := r.fs.Open(SegmentName(1), vfs.ReadWrite)
+	f, err := r.fs.Open(Binary.SegmentName(1), vfs.ReadWrite)
 	check(t, err)
 	check(t, f.Truncate(8<<30))
 	check(t, f.Close())
@@ -350,7 +350,7 @@ func TestScanInterrupted(t *testing.T) {
 		}
 		return nil
 	}))
-	if _, err := Scan(ctx, Place{fsys, SegmentName(1), ours}, nil); !errors.Is(err, enough) || fault.KindOf(err) != nil || reads > 6 {
+	if _, err := Scan(ctx, Place{fsys, Binary.SegmentName(1), ours}, nil); !errors.Is(err, enough) || fault.KindOf(err) != nil || reads > 6 {
 		t.Errorf("%v behind %d reads", err, reads)
 	}
 }
@@ -361,7 +361,7 @@ func TestLongestFrame(t *testing.T) {
 	f := frame{kind: kindBatch, flags: flagOpens, length: batch.MaxRecord + 1, seq: 1}
 	m := mem()
 	check(t, m.Mkdir(Dir))
-	file, err := m.Open(SegmentName(1), vfs.CreateNew)
+	file, err := m.Open(Binary.SegmentName(1), vfs.CreateNew)
 	check(t, err)
 	_, err = file.WriteAt(appendFrame(h.encode(), &f, h.salt(), HeaderSize), 0)
 	check(t, errors.Join(err, file.Truncate(3<<30), file.Close()))
@@ -374,7 +374,7 @@ func TestLongestFrame(t *testing.T) {
 		}
 		return nil
 	}))
-	_, err = Scan(t.Context(), Place{fsys, SegmentName(1), ours}, nil)
+	_, err = Scan(t.Context(), Place{fsys, Binary.SegmentName(1), ours}, nil)
 	wantKind(t, err, fault.ErrIO)
 	if reads > windowSize {
 		t.Errorf("%d bytes are read at once", reads)

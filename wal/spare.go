@@ -218,7 +218,7 @@ func (l *Local) retire(gone []Kept) (spares []string, err error) {
 // retireOne removes one segment, or keeps its file beside more that were kept
 // already and returns its name.
 func (l *Local) retireOne(k Kept, more int) (spare string, err error) {
-	name := SegmentName(k.First)
+	name := l.opts.Codec.SegmentName(k.First)
 	if !l.reusable(k, more) {
 		return "", l.fs.Remove(name)
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 func sparing(n int) Options {
-	opts := tiny()
+	opts := tiny(Binary)
 	opts.Spares = n
 	return opts
 }
@@ -36,13 +36,13 @@ func TestPrepareAhead(t *testing.T) {
 	}
 	r.put("one")
 	equal(t, "names", names(t, r.fs), []string{"00000000000000000001.vlog", "durable"})
-	if b := readFile(t, r.fs, SegmentName(1)); len(b) != 4096 || !r.WantsSpare() {
+	if b := readFile(t, r.fs, Binary.SegmentName(1)); len(b) != 4096 || !r.WantsSpare() {
 		t.Errorf("the segment has %d bytes", len(b))
 	}
 	check(t, r.Prepare(t.Context(), nil))
 	check(t, r.Close())
 	equal(t, "names", names(t, r.fs), []string{"00000000000000000001.vlog"})
-	if b := readFile(t, r.fs, SegmentName(1)); len(b) != 1536 {
+	if b := readFile(t, r.fs, Binary.SegmentName(1)); len(b) != 1536 {
 		t.Errorf("closed it has %d bytes", len(b))
 	}
 }
@@ -150,9 +150,9 @@ func TestRecycle(t *testing.T) {
 	equal(t, "names", names(t, r.fs), []string{"00000000000000000010.vlog", "durable", "spare-5", "spare-6"})
 	check(t, r.Rotate(t.Context()))
 	r.put("new") // into spare-6, which held #4 to #6
-	seg, err := Scan(t.Context(), Place{r.fs, SegmentName(11), ours}, nil)
+	seg, err := Scan(t.Context(), Place{r.fs, Binary.SegmentName(11), ours}, nil)
 	check(t, err)
-	b := readFile(t, r.fs, SegmentName(11))
+	b := readFile(t, r.fs, Binary.SegmentName(11))
 	if stale := bytes.Count(b, []byte("vF")); stale < 3 || len(b) != 4096 {
 		t.Fatalf("nothing stale in the file: %d headers, %d bytes", stale, len(b))
 	}
@@ -193,7 +193,7 @@ func TestNotRecycled(t *testing.T) {
 		fsys, dir := disk(t)
 		r := newRig(t, fsys, sparing(2))
 		r.fill(4)
-		name := filepath.Join(dir, SegmentName(1))
+		name := filepath.Join(dir, Binary.SegmentName(1))
 		before, err := os.ReadFile(name)
 		check(t, err)
 		check(t, os.Link(name, filepath.Join(dir, "backup")))
@@ -230,11 +230,13 @@ func TestNotRecycled(t *testing.T) {
 }
 
 // TestTrimFails: what could not be removed is told; the log goes on.
-func TestTrimFails(t *testing.T) {
+func TestTrimFails(t *testing.T) { both(t, testTrimFails) }
+
+func testTrimFails(t *testing.T, c Codec) {
 	for n := 1; n <= 4; n++ { // three removals and the sync of the directory
 		armed := false
 		isArmed := func(op vfs.Op) bool { return armed && vfs.OnChange()(op) }
-		r := newRig(t, vfs.NewFail(mem(), vfs.When(isArmed, vfs.Nth(n, fault.ErrIO))), tiny())
+		r := newRig(t, vfs.NewFail(mem(), vfs.When(isArmed, vfs.Nth(n, fault.ErrIO))), tiny(c))
 		r.fill(10)
 		armed = true
 		wantKind(t, r.Trim(t.Context(), 10), fault.ErrIO)

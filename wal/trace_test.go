@@ -42,7 +42,7 @@ func TestTraces(t *testing.T) {
 // group that makes it longer; the next ones change no metadata.
 func TestTraceGrow(t *testing.T) {
 	var trace vfs.Trace
-	opts := tiny()
+	opts := tiny(Binary)
 	opts.Grow = 1024
 	r := newRig(t, vfs.NewLog(mem(), trace.Record), opts)
 	for range 4 {

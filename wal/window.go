@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -10,6 +11,9 @@ import (
 
 // windowSize is how much of a segment is read at once, in bytes.
 const windowSize = 1 << 20
+
+// lineStep is how far a line end is looked for at first, in bytes.
+const lineStep = 32 << 10
 
 // window reads a file of a known size forwards through one buffer.
 type window struct {
@@ -50,6 +54,24 @@ func (w *window) ahead() int64 {
 	n := w.step
 	w.step = min(2*n, windowSize)
 	return n
+}
+
+// line returns the bytes from off up to and with the next line end, valid until the
+// next call; nil where none comes within limit bytes. What is read for that doubles,
+// so that it stays in proportion to the line.
+func (w *window) line(off, limit int64) ([]byte, error) {
+	for n := int64(lineStep); ; n *= 4 {
+		b, err := w.at(off, min(n, limit))
+		if err != nil {
+			return nil, err
+		}
+		if i := bytes.IndexByte(b, '\n'); i >= 0 {
+			return b[: i+1 : i+1], nil
+		}
+		if int64(len(b)) < n {
+			return nil, nil
+		}
+	}
 }
 
 func (w *window) fill(off, n int64) error {

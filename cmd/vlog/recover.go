@@ -10,26 +10,41 @@ import (
 )
 
 func (a *app) recoverCommand() *cobra.Command {
-	var dry bool
+	var o recovering
 	cmd := &cobra.Command{Use: "recover DIR [flags]", Short: "Open for writing, end what a crash interrupted, and tell what was done",
 		Long: `Open for writing, end what a crash interrupted, and tell what was done. It is what every
 opening does, with a report: what was cut is kept in log/error, and damage to something
-acknowledged is an error that changes nothing. --dry-run looks and changes nothing.`,
+acknowledged is an error that changes nothing. --dry-run looks and changes nothing.
+
+--salvage is for a store that refuses to open: what is good and joins stays, everything
+else is moved to log/error, nothing is deleted. Batches behind the damage that can still
+be read go to the file that --rescue names, one line of JSON each, as dump prints them.`,
 		Example: `  vlog recover ./data --dry-run
-  vlog recover ./data --json`,
+  vlog recover ./data --json
+  vlog recover ./data --salvage --dry-run --rescue behind.ndjson
+  vlog recover ./data --salvage --yes`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := a.take(args, 0, 0)
 			if err != nil {
 				return err
 			}
-			if dry {
+			if err := o.check(); err != nil {
+				return err
+			}
+			if o.salvage {
+				return a.salvage(cmd.Context(), w.dir, o)
+			}
+			if o.dry {
 				return a.rehearse(cmd.Context(), w.dir)
 			}
 			return a.with(cmd.Context(), w.dir, quiet(), func(db *engine.DB) error {
 				return untold("what a crash interrupted has been ended; the report", a.report(db.Report()))
 			})
 		}}
-	cmd.Flags().BoolVar(&dry, "dry-run", false, "only tell what would be done")
+	cmd.Flags().BoolVar(&o.dry, "dry-run", false, "only tell what would be done")
+	cmd.Flags().BoolVar(&o.salvage, "salvage", false, "keep what is good of a damaged store, and set the rest aside")
+	cmd.Flags().BoolVar(&o.yes, "yes", false, "do it: --salvage asks for that")
+	cmd.Flags().StringVar(&o.rescue, "rescue", "", "a new file for the batches behind the damage that can be read")
 	return cmd
 }
 

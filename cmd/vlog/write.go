@@ -14,25 +14,23 @@ func (a *app) initCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "init DIR [flags]", Short: "Make a store",
 		Long: `Make a store in a directory that is empty or not there yet; its parents are made too.`,
 		Example: `  vlog init ./data
-  vlog init ./data --doc "orders, production"`, RunE: func(cmd *cobra.Command, args []string) error {
+  vlog init ./data --doc "orders, production"
+  vlog init ./data --codec ndjson`, RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := a.take(args, 0, 0)
 			if err != nil {
 				return err
 			}
-			switch codec {
-			case "binary":
-			case "ndjson":
-				return &engine.Error{Op: "init", Err: engine.ErrIncompatible, Detail: "codec ndjson", Hint: "this version writes binary logs only; leave --codec out"}
-			default:
-				return usagef("--codec is binary, not %q", codec)
+			spelled, ok := engine.ParseCodec(codec)
+			if !ok {
+				return usagef("--codec is binary or ndjson, not %q", codec)
 			}
-			opts := engine.Options{MustNotExist: true, Documentation: doc, CheckpointAfter: -1}
+			opts := engine.Options{MustNotExist: true, Documentation: doc, Codec: spelled, CheckpointAfter: -1}
 			return a.with(cmd.Context(), w.dir, opts, func(db *engine.DB) error {
 				return untold("store "+quoted(w.dir), a.created(cmd.Context(), db))
 			})
 		}}
 	cmd.Flags().StringVar(&doc, "doc", "", "text to keep with the store")
-	cmd.Flags().StringVar(&codec, "codec", "binary", "codec of the log")
+	cmd.Flags().StringVar(&codec, "codec", "binary", "how the files are spelled: binary, or ndjson for cat, grep and jq")
 	return cmd
 }
 

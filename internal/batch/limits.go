@@ -57,6 +57,8 @@ func smaller(what string) string {
 		return "end the range at a shorter key; this limit is fixed"
 	case "batch":
 		return "split the transaction, or raise Options.MaxBatch"
+	case "line":
+		return "split the transaction: the NDJSON codec spells each as one line; this limit is fixed"
 	case "record":
 		return "split the batch, or raise MaxRecord in the options of the log"
 	case "documentation":

@@ -27,7 +27,8 @@ type Record struct {
 	Sum     uint32 // CRC-32C of Payload
 	Time    int64  // nanoseconds since 1970 UTC; orders nothing
 	Flags   Flags
-	Frees   bool // the batch only deletes: a log that is short of space keeps some back for such
+	Frees   bool   // the batch only deletes: a log that is short of space keeps some back for such
+	Text    []byte // the batch as AppendJSON spells it, for a log of lines; nil: the log does it, under its locks
 }
 
 // Entry is one batch as it is read from a log. Payload is valid until the next

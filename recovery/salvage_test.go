@@ -1,0 +1,253 @@
+package recovery
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/vlogdb/vlog/internal/batch"
+	"github.com/vlogdb/vlog/internal/checkpoint"
+	"github.com/vlogdb/vlog/internal/fault"
+	"github.com/vlogdb/vlog/internal/vfs"
+	"github.com/vlogdb/vlog/wal"
+)
+
+func salvaged(t testing.TB, m *vfs.Mem, how SalvageOptions) (Salvaged, error) {
+	t.Helper()
+	return Salvage(t.Context(), m.Reopen(), small(7), how)
+}
+
+// damaged are stores that opening or checking complains of, and up to where what is
+// left of them is good.
+func damagedStores(t testing.TB, n, other *novel) map[string]struct {
+	f    files
+	last int
+} {
+	five, seven, nine, eleven := wal.Binary.SegmentName(5), wal.Binary.SegmentName(7), wal.Binary.SegmentName(9), wal.Binary.SegmentName(11)
+	c4, c8 := checkpoint.Name(4), checkpoint.Name(8)
+	closed := n.closed
+	spoilt := closed.with(c8, "junk")
+	return map[string]struct {
+		f    files
+		last int
+	}{
+		"last segment missing":                       {closed.with(eleven, gone), 10},
+		"first segment above the checkpoint missing": {closed.with(nine, gone), 8},
+		"all segments missing":                       {closed.with(five, gone).with(seven, gone).with(nine, gone).with(eleven, gone), 8},
+		"middle missing, older checkpoint":           {spoilt.with(seven, gone), 6},
+		"first missing, older checkpoint":            {spoilt.with(five, gone), 4},
+		"damage below the base":                      {closed.flip(seven, 700), 11},
+		"header below the base":                      {closed.flip(five, 20), 11},
+		"older checkpoint damaged":                   {closed.flip(c4, 700), 11},
+		"newest checkpoint damaged":                  {spoilt, 11},
+		"checkpoint of another store":                {closed.with(c8, other.closed[c8]), 11},
+		"renamed":                                    {closed.with(eleven, gone).with(wal.Binary.SegmentName(12), closed[eleven]), 10},
+		"two swapped":                                {closed.with(nine, closed[eleven]).with(eleven, closed[nine]), 8},
+		"last segment of another store":              {closed.with(eleven, other.closed[eleven]), 10},
+		"last segment empty":                         {closed.with(eleven, ""), 10},
+		"last segment of zeros":                      {closed.with(eleven, strings.Repeat("\x00", 1536)), 10},
+		"last segment without its frames":            {closed.with(eleven, closed[eleven][:512]), 10},
+		"middle segment cut":                         {closed.with(nine, closed[nine][:900]), 8},
+		"seal of a middle segment lost":              {closed.with(nine, closed[nine][:len(closed[nine])-512]), 11},
+		"payload flipped":                            {closed.flip(nine, 700), 8},
+		"second payload of a segment flipped":        {closed.flip(nine, 1150), 9},
+		"seal of a middle segment flipped":           {closed.flip(nine, 1600), 11},
+		"payload flipped after a crash":              {n.crashed.flip(nine, 700), 8},
+		"chain value of a segment":                   {rechained(t, n, eleven), 10},
+		"chain value behind the checkpoint":          {rechained(t, n, nine), 8},
+		"segment of the other codec":                 {closed.with(wal.NDJSON.SegmentName(12), "{}\n"), 11},
+		"last segment gone after a crash":            {n.crashed.with(eleven, gone), 10},
+	}
+}
+
+// TestSalvage: what is left of a damaged store opens, checking finds nothing more to
+// complain of, and every byte that was there before is still there somewhere.
+func TestSalvage(t *testing.T) {
+	n, other := write(t, 1), write(t, 2)
+	for name, c := range damagedStores(t, n, other) {
+		m := c.f.disk(t)
+		plan, err := salvaged(t, m, SalvageOptions{DryRun: true})
+		check(t, err)
+		same(t, name+": rehearsed", dump(t, m), c.f)
+		sum, err := salvaged(t, m, SalvageOptions{})
+		check(t, err)
+		if sum.Whole || int(sum.Last) != c.last || sum.Known < sum.Last || len(plan.Aside) != len(sum.Aside) || plan.Last != sum.Last {
+			t.Errorf("%s: %+v, planned %+v", name, sum, plan)
+		}
+		after := dump(t, m)
+		for _, a := range sum.Aside {
+			if after[a.To] == "" && c.f[a.File][a.Offset:] != "" || after[a.To] != c.f[a.File][a.Offset:] {
+				t.Errorf("%s: %+v is not what stood there", name, a)
+			}
+			if Classify(a.To, false) != ClassAside {
+				t.Errorf("%s: %s is not known", name, a.To)
+			}
+		}
+		again, err := salvaged(t, m, SalvageOptions{})
+		check(t, err)
+		if !again.Whole || again.Last != sum.Last || again.First != sum.First {
+			t.Errorf("%s: again: %+v, was %+v", name, again, sum)
+		}
+		n.opens(t, name, dump(t, m), c.last)
+	}
+}
+
+// TestSalvageRefuses: nothing to stand on, nothing touched.
+func TestSalvageRefuses(t *testing.T) {
+	n := write(t, 1)
+	c4, c8 := checkpoint.Name(4), checkpoint.Name(8)
+	future := []byte(n.closed[c8])
+	future[8] = 1
+	for name, c := range map[string]struct {
+		f    files
+		kind *fault.Kind
+	}{
+		"no checkpoint":       {n.closed.with(c4, gone).with(c8, gone), fault.ErrCorrupt},
+		"damaged checkpoints": {n.closed.with(c4, "junk").with(c8, "junk"), fault.ErrCorrupt},
+		"no FORMAT":           {n.closed.with(FormatName, gone), fault.ErrNotStore},
+		"FORMAT damaged":      {n.closed.flip(FormatName, 50), fault.ErrCorrupt},
+		"a directory":         {n.closed.with(wal.Binary.SegmentName(13)+"/", ""), fault.ErrNotRegular},
+	} {
+		m := c.f.disk(t)
+		_, err := salvaged(t, m, SalvageOptions{})
+		wantKind(t, err, c.kind)
+		same(t, name, dump(t, m).with(LockName, c.f[LockName]), c.f)
+	}
+	m := n.closed.disk(t)
+	s, err := Open(t.Context(), m.Reopen(), small(3))
+	check(t, err)
+	for _, dry := range []bool{false, true} {
+		_, err = salvaged(t, m, SalvageOptions{DryRun: dry})
+		wantKind(t, err, fault.ErrLocked)
+	}
+	check(t, s.Lock.Close())
+}
+
+// TestSalvageWhole: a store that opens is left as it is.
+func TestSalvageWhole(t *testing.T) {
+	n := write(t, 1)
+	for name, f := range map[string]files{"closed": n.closed, "crashed": n.crashed, "torn": tornTail(t, n.id, n.crashed.with(wal.DurableName, gone), wal.Binary.SegmentName(11))} {
+		m := f.disk(t)
+		sum, err := salvaged(t, m, SalvageOptions{})
+		check(t, err)
+		if !sum.Whole || sum.Last != 11 || sum.First != 5 || sum.Checkpoint != 8 || len(sum.Aside) != 0 {
+			t.Errorf("%s: %+v", name, sum)
+		}
+		same(t, name, dump(t, m), f)
+	}
+}
+
+// TestRescue: what checks out behind the damage is handed out, and counted.
+func TestRescue(t *testing.T) {
+	n := write(t, 1)
+	nine := wal.Binary.SegmentName(9)
+	var got []batch.Seq
+	sum, err := salvaged(t, n.closed.flip(nine, 700).disk(t), SalvageOptions{DryRun: true, Rescued: func(e wal.Entry) error {
+		got = append(got, e.Seq)
+		if !strings.Contains(string(e.Payload), value(int(e.Seq))) {
+			t.Errorf("%v is %q", e.Seq, e.Payload)
+		}
+		return nil
+	}})
+	check(t, err)
+	if len(got) != 2 || got[0] != 10 || got[1] != 11 || sum.Aside[0].Batches != 1 || sum.Aside[1].Batches != 1 || sum.Known != 11 {
+		t.Errorf("%v: %+v", got, sum)
+	}
+	stop := errors.New("stop")
+	_, err = salvaged(t, n.closed.flip(nine, 700).disk(t), SalvageOptions{Rescued: func(wal.Entry) error { return stop }})
+	if !errors.Is(err, stop) {
+		t.Error(err)
+	}
+}
+
+// TestSalvageCrash crashes at every step of a salvage: another one goes on, or the
+// store opens with what was to be kept. Nothing is ever lost.
+func TestSalvageCrash(t *testing.T) {
+	n, other := write(t, 1), write(t, 2)
+	seen, images := map[[32]byte]bool{}, 0
+	for name, c := range damagedStores(t, n, other) {
+		m := c.f.tracked(t)
+		m.OnOp(func(op vfs.Op) {
+			for _, model := range vfs.Models() {
+				m.Snapshot().Images(model, 8, func(img *vfs.Image) bool {
+					if h := img.Hash(); !seen[h] {
+						seen[h] = true
+						images++
+						n.goesOn(t, name+" / "+op.String()+" "+model.String(), img.Mem(false), c.f, c.last)
+					}
+					return !t.Failed()
+				})
+			}
+		})
+		_, err := salvaged(t, m, SalvageOptions{})
+		check(t, err)
+		m.OnOp(nil)
+	}
+	if images < 500 {
+		t.Errorf("only %d images", images)
+	}
+}
+
+// goesOn opens what a crash of a salvage left, with another salvage where it refuses.
+func (n *novel) goesOn(t testing.TB, what string, m *vfs.Mem, was files, last int) {
+	t.Helper()
+	if s, err := Open(t.Context(), m.Reopen(), readOnly()); err != nil {
+		if _, err := salvaged(t, m, SalvageOptions{}); err != nil {
+			t.Errorf("%s: %v", what, err)
+			return
+		}
+	} else if int(s.Picture.Seq()) != last || !maps.Equal(contentOf(s.Picture), n.hist[last]) {
+		t.Errorf("%s: opens at %v, want #%d", what, s.Picture.Seq(), last)
+		return
+	}
+	if _, err := salvaged(t, m, SalvageOptions{}); err != nil {
+		t.Errorf("%s: %v", what, err)
+		return
+	}
+	after := dump(t, m)
+	for path, data := range was {
+		if strings.Contains(what, "seal") { // a seal is written again
+			data = data[:max(len(data)-512, 0)]
+		}
+		if strings.HasPrefix(path, "log/0") && !after.have(data) {
+			t.Errorf("%s: what was in %s has gone", what, path)
+		}
+	}
+	n.opens(t, what, dump(t, m), last)
+}
+
+// have says whether data is still there: as a file or the beginning of one, or its
+// end as a file and what was before that as the beginning of another.
+func (f files) have(data string) bool {
+	for _, end := range f {
+		if strings.HasPrefix(end, data) {
+			return true
+		}
+		front, ok := strings.CutSuffix(data, end)
+		if !ok || end == "" {
+			continue
+		}
+		for _, file := range f {
+			if strings.HasPrefix(file, front) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// TestSalvageEnds: the context ends a salvage before anything was changed.
+func TestSalvageEnds(t *testing.T) {
+	n := write(t, 1)
+	f := n.closed.flip(wal.Binary.SegmentName(9), 700)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	m := f.disk(t)
+	_, err := Salvage(ctx, m.Reopen(), small(1), SalvageOptions{})
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	same(t, "ended", dump(t, m), f)
+}
