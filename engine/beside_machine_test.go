@@ -18,6 +18,7 @@ import (
 // it: versions[n] is what it holds after batch n.
 type besideMachine struct {
 	mem      *vfs.Mem
+	codec    engine.Codec
 	disk     *failing // the writer's door
 	db       *engine.DB
 	versions []map[string]string
@@ -74,7 +75,7 @@ func (m *besideMachine) last() uint64 { return uint64(len(m.versions) - 1) }
 
 func (m *besideMachine) open(t rapid.TB, sync engine.SyncPolicy) {
 	m.disk = newFailing(m.mem.Reopen())
-	db, err := engine.OpenFS(context.Background(), m.disk, engine.Options{CheckpointAfter: -1, SegmentSize: 4 << 10, Sync: sync})
+	db, err := engine.OpenFS(context.Background(), m.disk, engine.Options{CheckpointAfter: -1, SegmentSize: 4 << 10, Sync: sync, Codec: m.codec})
 	ok(t, err)
 	m.db = db
 	got := uint64(db.Report().Last)
@@ -191,6 +192,7 @@ func TestBesideMachine(t *testing.T) {
 	steps := 0
 	rapid.Check(t, func(t *rapid.T) {
 		m := &besideMachine{mem: vfs.NewMem(vfs.MemOptions{}), versions: []map[string]string{{}}, steps: &steps}
+		m.codec = rapid.SampledFrom([]engine.Codec{engine.Binary, engine.NDJSON}).Draw(t, "codec")
 		m.open(t, m.policy(t))
 		m.read(t)
 		m.loop = follow(m.reader, 1)

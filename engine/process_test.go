@@ -200,13 +200,19 @@ func (w *writing) close() {
 // again, is killed and comes back: a reader sees each batch once it was answered, and
 // a loop gets each once, in order, none that is not there in the end.
 func TestFollowProcess(t *testing.T) {
+	for _, codec := range []engine.Codec{engine.Binary, engine.NDJSON} {
+		t.Run(codec.String(), func(t *testing.T) { followProcess(t, codec) })
+	}
+}
+
+func followProcess(t *testing.T, codec engine.Codec) {
 	dir := filepath.Join(t.TempDir(), "store")
-	db, err := engine.Open(t.Context(), dir, engine.Options{Keep: &engine.Keep{Checkpoints: 6}, CheckpointAfter: -1}) // a burst makes three
+	db, err := engine.Open(t.Context(), dir, engine.Options{Codec: codec, Keep: &engine.Keep{Checkpoints: 6}, CheckpointAfter: -1}) // a burst makes three
 	check(t, errors.Join(err, db.Close()))
 	reader, err := engine.Open(t.Context(), dir, engine.Options{ReadOnly: true})
 	check(t, err)
 	watch, ended := watchChains(t.Context(), reader)
-	for round := range 12 {
+	for round := range 9 {
 		w := startWriting(t, dir, watch)
 		for range round % 3 {
 			watch.reach(t, w.burst(reader, processWriters*burst+1))

@@ -186,11 +186,20 @@ func (o *onlookers) checkpoint(a *author, amid bool) {
 // and come back: everything acknowledged is shown, nothing that a crash at that moment
 // takes, nothing twice and nothing out of order.
 func TestReadBesideEverywhere(t *testing.T) {
+	readBesideEverywhere(t, wal.Binary, vfs.Kill, vfs.Lost, vfs.Kept, vfs.Torn, vfs.Reordered)
+}
+
+// TestReadBesideEverywhereLines is the same for a log of lines.
+func TestReadBesideEverywhereLines(t *testing.T) {
+	readBesideEverywhere(t, wal.NDJSON, vfs.Kill, vfs.Lost)
+}
+
+func readBesideEverywhere(t *testing.T, codec wal.Codec, after ...vfs.Model) {
 	m := vfs.NewMem(vfs.MemOptions{Track: true})
-	o := &onlookers{t: t, m: m, hist: []content{{}}, after: []vfs.Model{vfs.Kill, vfs.Lost, vfs.Kept, vfs.Torn, vfs.Reordered}}
+	o := &onlookers{t: t, m: m, hist: []content{{}}, after: after}
 	m.OnOp(o.look)
 	opts := small(1)
-	opts.Spares = 4
+	opts.Spares, opts.Codec = 4, codec
 	n := 0
 	for round := range 6 {
 		a := begin(t, m, opts)
@@ -234,7 +243,7 @@ func TestReadBesideEverywhere(t *testing.T) {
 func tear(t *testing.T, m *vfs.Mem) {
 	t.Helper()
 	f := dump(t, m)
-	names := f.segments()
+	names := f.names("log/0")
 	name := names[len(names)-1]
 	end := len(strings.TrimRight(f[name], "\x00"))
 	file, err := m.Open(name, vfs.ReadWrite)

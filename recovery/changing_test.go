@@ -26,9 +26,9 @@ type changing struct {
 	n    int
 }
 
-func newChanging(t *testing.T) *changing {
+func newChanging(t *testing.T, codec wal.Codec) *changing {
 	opts := small(1)
-	opts.Spares = 4
+	opts.Spares, opts.Codec = 4, codec
 	c := &changing{t: t, m: vfs.NewMem(vfs.MemOptions{}), opts: opts, hist: map[batch.Seq]content{}}
 	c.come()
 	c.a.keepCheckpoints(1)
@@ -77,11 +77,14 @@ func (c *changing) slow(n int, fn func()) (fsys vfs.FS, ops *int) {
 	}), ops
 }
 
+// change is what happens to a store before a reader looks, and while it does.
+type change struct{ before, meanwhile func(c *changing) }
+
 // TestReadWhileChanging lets writers come, go, die, compact and write over what was
 // kept before each single operation of a reader, which opens or looks again: it always
 // succeeds, with what was acknowledged when it began or more.
 func TestReadWhileChanging(t *testing.T) {
-	for name, tc := range map[string]struct{ before, meanwhile func(c *changing) }{
+	for name, tc := range map[string]change{
 		"compacted":           {func(*changing) {}, (*changing).compact},
 		"closed":              {func(*changing) {}, (*changing).close},
 		"killed":              {func(*changing) {}, (*changing).kill},
@@ -101,10 +104,12 @@ func TestReadWhileChanging(t *testing.T) {
 		"closed, then opened": {func(*changing) {}, func(c *changing) { c.close(); c.come(); c.compact() }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			first := opensWhile(t, tc.before, tc.meanwhile)
-			again := refreshesWhile(t, tc.before, tc.meanwhile)
-			if first < 15 || again < 2 {
-				t.Errorf("%d operations to open, %d to look again", first, again)
+			for _, codec := range []wal.Codec{wal.Binary, wal.NDJSON} {
+				first := opensWhile(t, codec, tc)
+				again := refreshesWhile(t, codec, tc)
+				if first < 15 || again < 2 {
+					t.Errorf("%d operations to open, %d to look again", first, again)
+				}
 			}
 		})
 	}
@@ -117,11 +122,11 @@ func withoutMark(c *changing) {
 }
 
 // opensWhile opens the store with a change before each operation.
-func opensWhile(t *testing.T, before, meanwhile func(c *changing)) (n int) {
+func opensWhile(t *testing.T, codec wal.Codec, ch change) (n int) {
 	for n = 1; ; n++ {
-		c := newChanging(t)
-		before(c)
-		fsys, ops := c.slow(n, func() { meanwhile(c) })
+		c := newChanging(t, codec)
+		ch.before(c)
+		fsys, ops := c.slow(n, func() { ch.meanwhile(c) })
 		s, err := Open(t.Context(), fsys, readOnly())
 		if err != nil {
 			t.Fatalf("before operation %d of opening: %v", n, err)
@@ -135,9 +140,9 @@ func opensWhile(t *testing.T, before, meanwhile func(c *changing)) (n int) {
 }
 
 // refreshesWhile looks again with a change before each operation, behind changes.
-func refreshesWhile(t *testing.T, before, meanwhile func(c *changing)) (n int) {
+func refreshesWhile(t *testing.T, codec wal.Codec, ch change) (n int) {
 	for n = 1; ; n++ {
-		c := newChanging(t)
+		c := newChanging(t, codec)
 		armed := 0
 		var fn func()
 		fsys := vfs.NewSlow(c.m.Reopen(), func(vfs.Op) time.Duration {
@@ -150,8 +155,8 @@ func refreshesWhile(t *testing.T, before, meanwhile func(c *changing)) (n int) {
 		check(t, err)
 		c.compact()
 		acked := c.a.last
-		before(c)
-		fn, armed = func() { meanwhile(c) }, n
+		ch.before(c)
+		fn, armed = func() { ch.meanwhile(c) }, n
 		p, err := s.Reader.Now(t.Context())
 		if err != nil {
 			t.Fatalf("before operation %d of looking again: %v", n, err)
@@ -184,7 +189,7 @@ func (c *changing) shows(s *Store, least batch.Seq, what string) {
 // TestCheckpointsKeepGoing: whichever checkpoint a reader is about to open has just
 // been replaced, several times; it is not taken for damage.
 func TestCheckpointsKeepGoing(t *testing.T) {
-	c := newChanging(t)
+	c := newChanging(t, wal.Binary)
 	went := 0
 	s, err := Open(t.Context(), vfs.NewSlow(c.m.Reopen(), func(op vfs.Op) time.Duration {
 		if strings.HasPrefix(op.Name, wal.Dir+"/checkpoint-") && op.Kind == vfs.OpOpen && went < 5 {
@@ -203,7 +208,7 @@ func TestCheckpointsKeepGoing(t *testing.T) {
 // TestReaderDamage: what is damaged below the limit is told, with its place, at each
 // look, and what came before is shown; mended it goes on.
 func TestReaderDamage(t *testing.T) {
-	c := newChanging(t)
+	c := newChanging(t, wal.Binary)
 	s, err := Open(t.Context(), c.m.Reopen(), readOnly())
 	check(t, err)
 	c.puts(9)
@@ -251,7 +256,7 @@ func TestReaderDamage(t *testing.T) {
 
 // TestReaderOlderCopy: a store that is put back to an older copy under a reader.
 func TestReaderOlderCopy(t *testing.T) {
-	c := newChanging(t)
+	c := newChanging(t, wal.Binary)
 	old := dump(t, c.m)
 	s, err := Open(t.Context(), c.m.Reopen(), readOnly())
 	check(t, err)
@@ -281,7 +286,7 @@ func TestReaderOlderCopy(t *testing.T) {
 // TestReaderSpoiltCheckpoint: beside a writer too a checkpoint that does not verify is
 // passed over for an older one, and where no log leads on from that it is damage.
 func TestReaderSpoiltCheckpoint(t *testing.T) {
-	c := newChanging(t)
+	c := newChanging(t, wal.Binary)
 	c.a.keepCheckpoints(2)
 	c.hist[c.a.last] = maps.Clone(c.a.keep)
 	c.compact()
