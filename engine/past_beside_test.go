@@ -47,16 +47,16 @@ func (m *meddler) during(when func(n int) bool, call func()) {
 	m.when = nil
 }
 
-// beside is a chronicle whose store is compacted while a call looks back.
-type beside struct {
+// besidePast is a chronicle whose store is compacted while a call looks back.
+type besidePast struct {
 	*chronicle
 	disk   *meddler
 	writer *engine.DB // who compacts
 }
 
 // newBeside makes a store with some checkpoints; with other, another opener looks.
-func newBeside(t *testing.T, codec engine.Codec, other bool) *beside {
-	b := &beside{chronicle: newChronicle(t, codec)}
+func newBeside(t *testing.T, codec engine.Codec, other bool) *besidePast {
+	b := &besidePast{chronicle: newChronicle(t, codec)}
 	b.set(t, engine.Keep{Checkpoints: 2})
 	for n := range 12 {
 		b.grow(t, n)
@@ -115,7 +115,7 @@ func TestPastBesideCompaction(t *testing.T) {
 
 // look makes a call with a compaction before those of its operations that match; met
 // says whether there were any.
-func (b *beside) look(t *testing.T, name string, when func(n int) bool) (met bool, err error) {
+func (b *besidePast) look(t *testing.T, name string, when func(n int) bool) (met bool, err error) {
 	compact := b.disk.do
 	b.disk.do = func() { met = true; compact() }
 	b.disk.during(when, func() { err = b.calls(t)[name]() })
@@ -123,7 +123,7 @@ func (b *beside) look(t *testing.T, name string, when func(n int) bool) (met boo
 }
 
 // calls are looks at the past that check what they are answered.
-func (b *beside) calls(t *testing.T) map[string]func() error {
+func (b *besidePast) calls(t *testing.T) map[string]func() error {
 	ctx := context.Background()
 	past := func(seq uint64) func(p engine.Past, err error) error {
 		return func(p engine.Past, err error) error {

@@ -86,7 +86,7 @@ func TestFormatGolden(t *testing.T) {
 	n.reads(t, "on a real disk", disk, 11)
 	s, err := Open(t.Context(), disk, small(5))
 	check(t, err)
-	check(t, s.Log.Close())
+	check(t, s.Writer.Close())
 	check(t, Release(s.Lock, s.ID, Closed{Seq: 11, Chain: lockChain(t, golden), Time: now()}))
 	check(t, disk.Close())
 	same(t, "opened and closed on a real disk", readTree(t, dir), golden)
@@ -102,7 +102,7 @@ func TestCreateTrace(t *testing.T) {
 		s, err := Open(t.Context(), fsys, small(1))
 		check(t, err)
 		trace.Note("-- close")
-		check(t, s.Log.Close())
+		check(t, s.Writer.Close())
 		check(t, Release(s.Lock, s.ID, Closed{}))
 	}
 	n := write(t, 1)

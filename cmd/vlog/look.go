@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -47,6 +48,9 @@ func (a *app) info(ctx context.Context, db *engine.DB) error {
 	}
 	if !i.LastTime.IsZero() {
 		rows = append(rows, [2]string{"synced", "#" + number(i.Durable) + " of " + a.time(i.LastTime)})
+	}
+	if w := i.Writer; w != nil {
+		rows = append(rows, [2]string{"writer", "pid " + strconv.Itoa(w.PID) + " " + w.Program + " on " + w.Host + " since " + a.time(w.Since)})
 	}
 	if i.Beyond > 0 {
 		rows = append(rows, [2]string{"beyond", "#" + number(i.Beyond) + " is in the log and not known to be durable"})
