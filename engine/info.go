@@ -26,6 +26,7 @@ type Info struct {
 	Created       time.Time
 	Documentation string
 	ReadOnly      bool
+	Backup        bool // a backup place
 	Keep          Keep
 
 	First, Last uint64    // batches kept in the log; First is Last+1 where none are
@@ -55,7 +56,7 @@ func (db *DB) Info(ctx context.Context) (Info, error) {
 	}
 	p, f := db.picture(), c.store.Format
 	chain := p.Chain()
-	info := Info{Path: db.Path(), ID: f.UUID, Format: f.Version, Codec: f.Codec, Created: f.Created, Documentation: f.Documentation, ReadOnly: c.committer == nil,
+	info := Info{Path: db.Path(), ID: f.UUID, Format: f.Version, Codec: f.Codec, Created: f.Created, Documentation: f.Documentation, ReadOnly: c.committer == nil, Backup: f.IsBackup(),
 		First: uint64(p.Seq()) + 1, Last: uint64(p.Seq()), Chain: hex.EncodeToString(chain[:]), Durable: db.Durable(), Beyond: uint64(c.store.Report.Beyond)}
 	if t := p.Time(); t != 0 {
 		info.LastTime = time.Unix(0, t).UTC()

@@ -36,6 +36,26 @@ func ParseJSON(b *Batch, text []byte) error {
 	return nil
 }
 
+// ParseJSONPut makes op the put whose key and value are spelled as AppendJSONKey and
+// AppendJSONValue do it, where text begins with that, and returns what stands behind. It
+// is as lenient as ParseJSON, with the same errors. Key and value lie in text, in room,
+// which is overwritten, or where room is too small in bytes of their own.
+func ParseJSONPut(op *Op, text, room []byte) (rest []byte, err error) {
+	p := parser{scanner: scanner{p: text}, room: room[:0]}
+	prefix, err := p.tree()
+	if err != nil {
+		return nil, err
+	}
+	op.Kind, op.End = Put, nil
+	if op.Key, err = p.key(prefix, "k"); err != nil {
+		return nil, err
+	}
+	if op.Value, err = p.putValue(); err != nil {
+		return nil, err
+	}
+	return text[p.i:], nil
+}
+
 // parser reads what is spelled in one way.
 type parser struct {
 	scanner
