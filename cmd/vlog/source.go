@@ -13,8 +13,8 @@ import (
 type source struct {
 	name     string // empty where it is the only one
 	db       *engine.DB
-	from, to moment
-	last     int // begin so many batches before the end; below 0: at from
+	from, to *moment // nil: from the first batch kept, to any
+	last     int     // begin so many batches before the end; below 0: at from
 
 	next  uint64    // batch to begin with
 	since time.Time // skip batches until one is of this time or later; zero: none
@@ -30,29 +30,39 @@ func (s *source) begin(ctx context.Context) error {
 		return err
 	}
 	s.end = info.Durable
-	switch {
-	case s.last >= 0:
+	s.next = info.First
+	if s.last >= 0 {
 		s.next = max(info.First, s.end+1-min(uint64(s.last), s.end))
-	case s.from.kind == momentSeq:
-		s.next = s.from.seq
-	case s.from.kind == momentEnd:
-		s.next = s.end + 1
-	case s.from.kind == momentTime:
-		s.next, s.since = info.First, s.from.time
-		err = s.reaches(ctx, info.First)
-	default:
-		s.next = info.First
 	}
+	if s.to != nil {
+		s.stop(info)
+	}
+	if s.from == nil {
+		return nil
+	}
+	switch s.from.kind {
+	case bySeq:
+		s.next = max(s.from.seq, 1)
+	case atEnd:
+		s.next = s.end + 1
+	case byTime:
+		s.since = s.from.time
+		return s.reaches(ctx, info.First)
+	}
+	return nil
+}
+
+// stop resolves where to end.
+func (s *source) stop(info engine.Info) {
 	switch s.to.kind {
-	case momentSeq:
+	case bySeq:
 		s.until = s.to.seq
-	case momentEnd:
-		s.until = max(s.end, 1)
-		s.over = s.end == 0
-	case momentStart:
+	case atEnd:
+		s.until = s.end
+	case atStart:
 		s.until = info.First
 	}
-	return err
+	s.over = s.until == 0 && s.to.kind != byTime
 }
 
 // reaches returns ErrCompacted where the log begins behind the time to begin with:
@@ -76,7 +86,7 @@ func (s *source) reaches(ctx context.Context, first uint64) error {
 
 // take returns the events of a batch that is wanted, and whether to go on.
 func (s *source) take(b engine.Batch) (events []event, more bool) {
-	if s.until > 0 && b.Seq > s.until || s.to.kind == momentTime && b.Time.After(s.to.time) {
+	if s.until > 0 && b.Seq > s.until || s.to != nil && s.to.kind == byTime && b.Time.After(s.to.time) {
 		s.over = true
 		return nil, false
 	}

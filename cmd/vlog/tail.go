@@ -12,7 +12,7 @@ import (
 
 // tailing is how a tail was asked for.
 type tailing struct {
-	from, to  string
+	from, to  *moment
 	where, jq string
 	prefix    string
 	last      int
@@ -22,6 +22,7 @@ type tailing struct {
 
 func (a *app) tailCommand() *cobra.Command {
 	var o tailing
+	var from, to momentFlag
 	cmd := &cobra.Command{Use: "tail DIR... [flags]", Short: "Show what was changed, and with -f what is being changed",
 		Long: `Show the changes in the log of one store or several, in order, and with -f those that
 come, from this process or another. Several stores are merged by time, with the store in
@@ -43,6 +44,12 @@ time, tenant, kind (kv.put, kv.del, kv.del-range), key, value (JSON) or text or 
 			if err != nil {
 				return err
 			}
+			if o.from, err = from.moment(cmd, a); err != nil {
+				return err
+			}
+			if o.to, err = to.moment(cmd, a); err != nil {
+				return err
+			}
 			f, err := a.filter(o, cmd.Flags().Changed("tenant") || a.getenv("VLOG_TENANT") != "")
 			if err != nil {
 				return err
@@ -51,8 +58,8 @@ time, tenant, kind (kv.put, kv.del, kv.del-range), key, value (JSON) or text or 
 		}}
 	f := cmd.Flags()
 	f.BoolVarP(&o.follow, "follow", "f", false, "go on with what comes, until interrupted")
-	f.StringVar(&o.from, "from", "start", "where to begin")
-	f.StringVar(&o.to, "to", "", "where to end")
+	from.add(cmd, "from", "where to begin (start)")
+	to.add(cmd, "to", "where to end")
 	f.IntVarP(&o.last, "last", "n", -1, "begin so many batches before the end")
 	f.StringVar(&o.prefix, "prefix", "", "only keys that begin so")
 	f.StringVar(&o.where, "where", "", "only changes for which this program of jq is true")
@@ -99,17 +106,6 @@ func (a *app) filter(o tailing, tenant bool) (*filter, error) {
 
 // tail opens the stores and prints what is asked for.
 func (a *app) tail(ctx context.Context, dirs []string, o tailing, f *filter) (err error) {
-	now := time.Now()
-	from, err := parseMoment(o.from, now)
-	if err != nil {
-		return err
-	}
-	to := moment{}
-	if o.to != "" {
-		if to, err = parseMoment(o.to, now); err != nil {
-			return err
-		}
-	}
 	var all []*source
 	defer func() {
 		for _, s := range all {
@@ -123,7 +119,7 @@ func (a *app) tail(ctx context.Context, dirs []string, o tailing, f *filter) (er
 		if err != nil {
 			return err
 		}
-		s := &source{db: db, from: from, to: to, last: o.last}
+		s := &source{db: db, from: o.from, to: o.to, last: o.last}
 		if len(dirs) > 1 {
 			s.name = dir
 		}
@@ -194,11 +190,11 @@ func (p *printer) one(ctx context.Context, e *event) error {
 	if e.Store != "" {
 		store = shown([]byte(e.Store)) + "  "
 	}
-	return p.a.print("%s#%d  %s  %s", store, e.Seq, p.a.time(e.Time.Round(time.Millisecond)), eventText(e))
+	return p.a.print("%s#%d  %s  %s", store, e.Seq, p.a.time(e.Time.Round(time.Millisecond)), tailText(e))
 }
 
-// eventText is changeText with the kind of a change in place of its op.
-func eventText(e *event) string {
+// tailText is changeText with the kind of a change in place of its op.
+func tailText(e *event) string {
 	c := e.change
 	c.Op, c.Space = e.Kind, "kv"
 	return changeText(c)
