@@ -30,7 +30,7 @@ func TestScripts(t *testing.T) {
 			e.Values[holding{}] = new(*engine.DB)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"hold": hold, "release": release, "write": write, "flip": flip, "code": code, "interrupted": interrupted, "deaf": deaf, "truncated": truncated},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"hold": hold, "release": release, "write": write, "flip": flip, "code": code, "interrupted": interrupted, "deaf": deaf, "truncated": truncated, "followed": followed, "watched": watched},
 	})
 }
 
