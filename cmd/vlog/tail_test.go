@@ -149,7 +149,7 @@ func writeThere(ts *testscript.TestScript, dir, name string, keys map[uint64]str
 	ts.Check(err)
 	ts.Check(cmd.Start())
 	go func() {
-		for i := range 60 {
+		for i := 0; kill || i < 60; i++ {
 			if _, err := fmt.Fprintf(in, `{"op":"put","key":"%s-%d","value":%d}`+"\n", name, i, i); err != nil {
 				break // it was killed
 			}
