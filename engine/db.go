@@ -28,8 +28,9 @@ type DB struct{ Scope }
 type Scope struct {
 	core   *core
 	tenant string
-	prefix []byte // of every full key
-	end    []byte // behind every full key
+	prefix []byte         // of every full key
+	end    []byte         // behind every full key
+	at     *state.Picture // of a Past; nil: what is there now
 }
 
 func newScope(c *core, tenant string) Scope {
@@ -83,6 +84,9 @@ func (s Scope) Name() string { return s.tenant }
 // see returns what readers see. On a read-only DB that is everything answered by now,
 // in whatever process.
 func (s Scope) see(ctx context.Context) (*state.Picture, error) {
+	if s.at != nil {
+		return s.at, nil
+	}
 	if c := s.core.committer; c != nil {
 		return c.Published(), nil
 	}
@@ -91,6 +95,9 @@ func (s Scope) see(ctx context.Context) (*state.Picture, error) {
 
 // picture returns what readers saw last: on a read-only DB it does not look again.
 func (s Scope) picture() *state.Picture {
+	if s.at != nil {
+		return s.at
+	}
 	if c := s.core.committer; c != nil {
 		return c.Published()
 	}

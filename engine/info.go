@@ -31,6 +31,7 @@ type Info struct {
 
 	First, Last uint64    // batches kept in the log; First is Last+1 where none are
 	Chain       string    // hex: commits to every batch up to Last
+	Floor       uint64    // first batch that DB.At goes back to; 0: the empty store
 	LastTime    time.Time // of batch Last; zero where there is none
 	Durable     uint64
 	Beyond      uint64 // read-only: newest batch in the log that is not shown, since nothing says that it is durable; 0: none
@@ -76,7 +77,24 @@ func (db *DB) Info(ctx context.Context) (Info, error) {
 	if info.Writer, err = recovery.HeldBy(c.store.FS); err != nil {
 		return info, err
 	}
-	return info, info.files(c.store.FS)
+	if err := info.files(c.store.FS); err != nil {
+		return info, err
+	}
+	info.Floor = info.floor()
+	return info, nil
+}
+
+// floor returns the first batch that At goes back to: the present, if nothing else.
+func (i *Info) floor() uint64 {
+	k := kept{first: batch.Seq(i.First)}
+	for _, seq := range i.Checkpoints {
+		k.checkpoints = append(k.checkpoints, batch.Seq(seq))
+	}
+	floor, err := k.floor()
+	if err != nil {
+		return i.Last
+	}
+	return uint64(floor)
 }
 
 // beyond fills in what is durable and what is not.

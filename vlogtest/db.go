@@ -61,7 +61,7 @@ var dbParts = []struct {
 	{"close with transactions", (*dbTest).closeWithTx}, {"close with waiters", (*dbTest).closeWithWaiters}, {"info", (*dbTest).info},
 	{"reopen", (*dbTest).reopen}, {"must exist", (*dbTest).mustExist}, {"locked", (*dbTest).locked}, {"read-only", (*dbTest).readOnly},
 	{"watch", (*dbTest).watch}, {"read beside", (*dbTest).readBeside},
-	{"checkpoint", (*dbTest).checkpoint}, {"keep", (*dbTest).keep}, {"crash", (*dbTest).crash}, {"crash without sync", (*dbTest).crashUnsynced},
+	{"checkpoint", (*dbTest).checkpoint}, {"keep", (*dbTest).keep}, {"past", (*dbTest).past}, {"crash", (*dbTest).crash}, {"crash without sync", (*dbTest).crashUnsynced},
 }
 
 // dbTest is one part at work.

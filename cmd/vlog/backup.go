@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"strconv"
 	"strings"
 	"time"
 
@@ -82,7 +81,7 @@ func (a *app) backedUp(r engine.BackupResult, dry bool) error {
 }
 
 func (a *app) restoreCommand() *cobra.Command {
-	var at string
+	var at momentFlag
 	var opts engine.RestoreOptions
 	cmd := &cobra.Command{Use: "restore PLACE DIR [flags]", Short: "Make a store of a backup place, as it was at a moment",
 		Long: `Make a store of a backup place, or of another store that nobody writes to, as it was at a
@@ -99,31 +98,39 @@ there, or empty. What was made is checked; --dry-run only tells what would be ma
 			if args[0] == "" || args[1] == "" {
 				return usagef("the name of a directory is empty")
 			}
-			if err := parseAt(at, &opts); err != nil {
+			m, err := at.moment(cmd, a)
+			if err != nil {
 				return err
 			}
 			a.store = args[0]
+			if err := a.restoreAt(cmd.Context(), args[0], m, &opts); err != nil {
+				return err
+			}
 			return a.about(args[1], a.restore(cmd.Context(), args, opts))
 		}}
-	cmd.Flags().StringVar(&at, "at", "", "the moment: a batch such as 1042, or a time such as 2026-11-22T00:50:00Z")
+	at.add(cmd, "at", "the moment")
 	cmd.Flags().BoolVar(&opts.NoCheck, "no-check", false, "do not read back what was made")
 	cmd.Flags().BoolVar(&opts.DryRun, "dry-run", false, "only tell what would be done")
 	return cmd
 }
 
-// parseAt reads a moment into the options of a restore; empty is the newest.
-func parseAt(text string, opts *engine.RestoreOptions) (err error) {
-	if text == "" {
+// restoreAt puts a moment into the options of a restore; nil is the newest.
+func (a *app) restoreAt(ctx context.Context, src string, m *moment, opts *engine.RestoreOptions) error {
+	if m == nil || m.kind == atEnd {
 		return nil
 	}
-	if opts.Seq, err = strconv.ParseUint(strings.TrimPrefix(text, "#"), 10, 64); err == nil {
-		if opts.Seq == 0 {
-			return usagef("--at is a batch from 1 on, or a time")
+	opts.Seq, opts.Time = m.seq, m.time
+	if m.kind == atStart {
+		err := a.read(ctx, src, func(db *engine.DB) (err error) {
+			opts.Seq, err = db.Floor(ctx)
+			return err
+		})
+		if err != nil {
+			return err
 		}
-		return nil
 	}
-	if opts.Time, err = time.Parse(time.RFC3339Nano, text); err != nil {
-		return usagef("--at is the number of a batch or a time such as 2026-11-22T00:50:00Z, not %q", brief(text))
+	if m.kind != byTime && opts.Seq == 0 {
+		return usagef("--at is a batch from 1 on, or a time: before the first batch there is nothing to restore")
 	}
 	return nil
 }
