@@ -77,7 +77,7 @@ func (db *DB) present(ctx context.Context) (*state.Picture, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	return db.picture(), nil
+	return db.see(ctx)
 }
 
 func notYet(seq, last batch.Seq) error {

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -70,5 +71,50 @@ func TestBackupBesideWriter(t *testing.T) {
 		close(stop)
 		writer.Wait()
 		check(t, db.Close())
+	}
+}
+
+// TestPastBesideWriter looks back on a read-only DB while another DB writes, compacts
+// and recycles: it gets the store as it was, or is told that it is no longer kept.
+func TestPastBesideWriter(t *testing.T) {
+	m, ctx := vfs.NewMem(vfs.MemOptions{}), t.Context()
+	db := open(t, m.Reopen(), engine.Options{SegmentSize: 4 << 10, CheckpointAfter: 8 << 10, CheckpointRate: -1})
+	step := func(i int) { put(t, db, "n", fmt.Sprint(i)+strings.Repeat("v", 400)) }
+	for i := 1; i <= 50; i++ {
+		step(i)
+	}
+	r := readBeside(t, m)
+	stop := make(chan struct{})
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for i := 51; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				step(i)
+			}
+		}
+	})
+	kept, gone := 0, 0
+	for i := range 200 {
+		last := r.Durable()
+		seq := last - uint64(i%40)
+		p, err := r.At(ctx, seq)
+		if errors.Is(err, engine.ErrCompacted) {
+			gone++
+			continue
+		}
+		check(t, err)
+		v, err := p.Get(ctx, []byte("n"))
+		if check(t, err); !strings.HasPrefix(string(v), fmt.Sprint(seq)+"v") || p.Seq() != seq {
+			t.Fatalf("at #%d of #%d: %.10q of #%d", seq, last, v, p.Seq())
+		}
+		kept++
+	}
+	close(stop)
+	writer.Wait()
+	if kept == 0 {
+		t.Errorf("kept %d, gone %d", kept, gone)
 	}
 }

@@ -17,7 +17,7 @@ func TestReadOnlyShows(t *testing.T) {
 	ctx, m := t.Context(), tracked()
 	db := open(t, m.Reopen(), quiet)
 	put(t, db, "a", "1")
-	r := beside(t, m)
+	r := readBeside(t, m)
 	acme, err := db.Tenant("acme")
 	check(t, err)
 	n := uint64(1)
@@ -137,7 +137,7 @@ func TestReadersAtOnce(t *testing.T) {
 	opts.SegmentSize, opts.Keep = 8<<10, &engine.Keep{Checkpoints: 1}
 	db := open(t, m.Reopen(), opts)
 	put(t, db, "n", "0")
-	r := beside(t, m)
+	r := readBeside(t, m)
 	var acked sync.Map // of "n" by its only key
 	acked.Store("n", 0)
 	stop := make(chan struct{})
@@ -177,7 +177,7 @@ func TestReadersAtOnce(t *testing.T) {
 func TestReadOnlyBetweenOpenings(t *testing.T) {
 	m := tracked()
 	check(t, open(t, m.Reopen(), quiet).Close())
-	r := beside(t, m)
+	r := readBeside(t, m)
 	for i := range 5 {
 		if i > 0 && value(t, r, "key") != fmt.Sprint(i) {
 			t.Fatalf("opening %d: shows %q", i, value(t, r, "key"))

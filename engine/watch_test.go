@@ -58,8 +58,8 @@ func (w *watched) ends(t testing.TB, target error) {
 	want(t, "the end", <-w.end, target)
 }
 
-// beside opens the store of a disk read-only.
-func beside(t testing.TB, m *vfs.Mem) *engine.DB {
+// readBeside opens the store of a disk read-only.
+func readBeside(t testing.TB, m *vfs.Mem) *engine.DB {
 	t.Helper()
 	return open(t, m.Reopen(), engine.Options{ReadOnly: true})
 }
@@ -67,7 +67,7 @@ func beside(t testing.TB, m *vfs.Mem) *engine.DB {
 func TestWatch(t *testing.T) {
 	m := tracked()
 	db := open(t, m.Reopen(), quiet)
-	reader := beside(t, m)
+	reader := readBeside(t, m)
 	for i := range 3 {
 		put(t, db, "key", fmt.Sprint(i))
 	}
@@ -148,7 +148,7 @@ func TestWatchTooLate(t *testing.T) {
 	opts := quiet
 	opts.Keep, opts.SegmentSize = &engine.Keep{Checkpoints: 1}, 4<<10
 	db := open(t, m.Reopen(), opts)
-	reader := beside(t, m)
+	reader := readBeside(t, m)
 	fill := func() {
 		for range 10 {
 			put(t, db, "key", strings.Repeat("v", 1000))
