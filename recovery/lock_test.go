@@ -16,9 +16,11 @@ import (
 // TestClosedLineStays: what a clean close wrote into LOCK outlives later openings,
 // also those that fail or are killed: a newest segment that is taken away then is
 // noticed.
-func TestClosedLineStays(t *testing.T) {
-	n := write(t, 1)
-	eleven := wal.Binary.SegmentName(11)
+func TestClosedLineStays(t *testing.T) { both(t, testClosedLineStays) }
+
+func testClosedLineStays(t *testing.T, codec wal.Codec) {
+	n := write(t, codec, 1)
+	eleven := codec.SegmentName(11)
 	m := n.closed.disk(t)
 	s, err := Open(t.Context(), m.Reopen(), small(7))
 	check(t, err)
@@ -41,8 +43,10 @@ func TestClosedLineStays(t *testing.T) {
 }
 
 // TestHolderIsNamedEarly: who comes while a recovery is under way is told who is at it.
-func TestHolderIsNamedEarly(t *testing.T) {
-	n := write(t, 1)
+func TestHolderIsNamedEarly(t *testing.T) { both(t, testHolderIsNamedEarly) }
+
+func testHolderIsNamedEarly(t *testing.T, codec wal.Codec) {
+	n := write(t, codec, 1)
 	m := n.crashed.disk(t)
 	named, refused := 0, 0
 	s, err := Open(t.Context(), vfs.NewFail(m.Reopen(), vfs.InjectorFunc(func(op vfs.Op) error {
@@ -65,9 +69,11 @@ func TestHolderIsNamedEarly(t *testing.T) {
 }
 
 // TestClosedLineIsDurable: a power cut right after a clean close takes nothing of it.
-func TestClosedLineIsDurable(t *testing.T) {
+func TestClosedLineIsDurable(t *testing.T) { both(t, testClosedLineIsDurable) }
+
+func testClosedLineIsDurable(t *testing.T, codec wal.Codec) {
 	m := vfs.NewMem(vfs.MemOptions{Track: true})
-	a := begin(t, m, small(1))
+	a := begin(t, m, making(codec, 1))
 	a.put("a", "b")
 	a.close()
 	note, err := readLock(m.Crash(vfs.Lost, 1))
@@ -77,8 +83,10 @@ func TestClosedLineIsDurable(t *testing.T) {
 }
 
 // TestLockLines: each line of LOCK speaks for itself, whatever became of the other.
-func TestLockLines(t *testing.T) {
-	n := write(t, 1)
+func TestLockLines(t *testing.T) { both(t, testLockLines) }
+
+func testLockLines(t *testing.T, codec wal.Codec) {
+	n := write(t, codec, 1)
 	m := n.closed.disk(t)
 	s, err := Open(t.Context(), m.Reopen(), small(7))
 	check(t, err)
@@ -104,22 +112,24 @@ func TestLockLines(t *testing.T) {
 		if (h != nil) != c.held {
 			t.Errorf("%s: holder %v", name, h)
 		}
-		if _, err = Open(t.Context(), f.with(wal.Binary.SegmentName(11), gone).disk(t), small(8)); errors.Is(err, fault.ErrCorrupt) != c.proven {
+		if _, err = Open(t.Context(), f.with(codec.SegmentName(11), gone).disk(t), small(8)); errors.Is(err, fault.ErrCorrupt) != c.proven {
 			t.Errorf("%s: without the last segment: %v", name, err)
 		}
 	}
 }
 
 // TestOpenCancelled: the context ends the looking at any moment, and nothing was changed.
-func TestOpenCancelled(t *testing.T) {
-	n := write(t, 1)
+func TestOpenCancelled(t *testing.T) { both(t, testOpenCancelled) }
+
+func testOpenCancelled(t *testing.T, codec wal.Codec) {
+	n := write(t, codec, 1)
 	cause := errors.New("enough")
 	stopped := 0
 	for at := 1; ; at++ {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		m := n.crashed.disk(t)
 		s, err := Open(ctx, vfs.NewFail(m.Reopen(), vfs.InjectorFunc(func(op vfs.Op) error {
-			if op.Kind == vfs.OpOpen && op.N >= at && strings.HasSuffix(op.Name, ".vlog") {
+			if op.Kind == vfs.OpOpen && op.N >= at && Classify(op.Name, false) == ClassSegment {
 				cancel(cause)
 			}
 			return nil
@@ -142,9 +152,11 @@ func TestOpenCancelled(t *testing.T) {
 
 // TestLongTail: of a tail above 64 MiB the first 64 MiB are kept, and the report
 // says so.
-func TestLongTail(t *testing.T) {
-	n := write(t, 1)
-	eleven := wal.Binary.SegmentName(11)
+func TestLongTail(t *testing.T) { both(t, testLongTail) }
+
+func testLongTail(t *testing.T, codec wal.Codec) {
+	n := write(t, codec, 1)
+	eleven := codec.SegmentName(11)
 	torn := tornTail(t, n.id, n.crashed, eleven)
 	torn = torn.with(eleven, torn[eleven]+strings.Repeat("x", maxKept)+"the end")
 	m := torn.disk(t)
@@ -169,13 +181,15 @@ func TestLongTail(t *testing.T) {
 
 // TestNotClosedIsTold: a store that nobody closed is not clean, however little there
 // is to do, and a reader who changes nothing is told the same.
-func TestNotClosedIsTold(t *testing.T) {
-	n := write(t, 1)
+func TestNotClosedIsTold(t *testing.T) { both(t, testNotClosedIsTold) }
+
+func testNotClosedIsTold(t *testing.T, codec wal.Codec) {
+	n := write(t, codec, 1)
 	for name, f := range map[string]files{
 		"killed":         n.crashed,
 		"seal not told":  n.closed.with(LockName, ""),
-		"behind a seal":  n.closed.with(wal.Binary.SegmentName(11), n.closed[wal.Binary.SegmentName(11)]+"x"),
-		"without frames": n.crashed.with(wal.Binary.SegmentName(11), n.crashed[wal.Binary.SegmentName(11)][:wal.HeaderSize]).with(wal.DurableName, gone),
+		"behind a seal":  n.closed.with(codec.SegmentName(11), n.closed[codec.SegmentName(11)]+"x"),
+		"without frames": n.crashed.with(codec.SegmentName(11), n.crashed[codec.SegmentName(11)][:n.frames(t, n.crashed, codec.SegmentName(11))[0]]).with(wal.DurableName, gone),
 	} {
 		s, err := Open(t.Context(), f.disk(t), small(5))
 		check(t, err)
@@ -192,9 +206,11 @@ func TestNotClosedIsTold(t *testing.T) {
 
 // TestBehindAnOldSeal: what lies behind the seal of a segment that is not the newest
 // goes too, and is no damage.
-func TestBehindAnOldSeal(t *testing.T) {
-	n := write(t, 1)
-	nine := wal.Binary.SegmentName(9)
+func TestBehindAnOldSeal(t *testing.T) { both(t, testBehindAnOldSeal) }
+
+func testBehindAnOldSeal(t *testing.T, codec wal.Codec) {
+	n := write(t, codec, 1)
+	nine := codec.SegmentName(9)
 	m := n.closed.with(nine, n.closed[nine]+"left of a file that was longer").disk(t)
 	s, err := Open(t.Context(), m.Reopen(), small(5))
 	check(t, err)
