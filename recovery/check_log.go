@@ -89,7 +89,7 @@ func (c *checker) inside(seg *wal.Segment, next batch.Seq) {
 	if seg.Bad != nil {
 		f.Offset, f.Detail = seg.Bad.Offset, seg.Bad.Why
 	}
-	if next != 0 || seg.Synced >= want || c.newest >= want {
+	if next != 0 || max(seg.Synced, c.newest, c.look.floor) >= want {
 		f.Severity, f.Kind, f.Affects = SeverityError, "checksum", affected(want, next)
 	} else if seg.Frames > 0 && seg.Last == c.look.closed {
 		f.Severity, f.Kind, f.Detail, f.Affects = SeverityError, "checksum", joinText("the seal of a clean close is damaged", f.Detail), "no batch; the next opening seals it again"

@@ -110,6 +110,7 @@ func testFindings(t *testing.T, codec wal.Codec) {
 	c4, c8 := checkpoint.Name(4), checkpoint.Name(8)
 	kept := checkpoint.ErrorDir + "/" + strings.TrimPrefix(eleven, "log/") + "-1024-0123456789abcdef"
 	torn := tornTail(t, n.id, n.crashed, eleven)
+	at11 := n.frames(t, n.closed, eleven)[0]
 	for name, c := range map[string]struct {
 		f    files
 		want []string // severity kind file #seq
@@ -137,6 +138,9 @@ func testFindings(t *testing.T, codec wal.Codec) {
 		"checkpoint of others":     {n.closed.with(c8, forged(t, n)), []string{"error chain " + c8 + " #8"}},
 		"FORMAT":                   {n.closed.flip(FormatName, 30), []string{"error checksum FORMAT #0"}},
 		"log/ missing":             {files{FormatName: n.closed[FormatName]}, []string{"error missing log #0"}},
+		"last batch, LOCK knows":   {n.closed.flip(eleven, at11+188), []string{"error checksum " + eleven + " #11"}},
+		"last batch, durable does": {n.crashed.flip(eleven, at11+188), []string{"error checksum " + eleven + " #11"}},
+		"last batch, nobody does":  {n.crashed.with(wal.DurableName, gone).flip(eleven, at11+188), []string{"warning torn " + eleven + " #11"}},
 		"seal lost":                {n.closed.with(eleven, n.closed[eleven][:n.frames(t, n.closed, eleven)[1]]), []string{"error checksum " + eleven + " #12"}},
 	} {
 		var got []string
