@@ -84,6 +84,10 @@ func (c *checker) inside(seg *wal.Segment, next batch.Seq) {
 		c.behindSeal(seg)
 		return
 	}
+	if denied(seg) {
+		c.tell(Finding{SeverityError, "chain", seg.Name, seg.Bad.Offset, uint64(deniedSeq(seg)), seg.Bad.Why + ": a batch before it was changed", affected(seg.Header.First, next)})
+		return
+	}
 	want := seg.Last + 1
 	f := Finding{SeverityWarning, "torn", seg.Name, seg.Space(), uint64(want), "not sealed", "nothing that was acknowledged; the next opening finishes it"}
 	if seg.Bad != nil {

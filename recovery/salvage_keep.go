@@ -129,7 +129,7 @@ func (v *salvage) choose() {
 // tail of the newest, which is for opening to cut.
 func (v *salvage) chooseEnd(p *piece, newest bool) {
 	seg := p.seg
-	torn := newest && v.known <= seg.Last
+	torn := newest && v.known <= seg.Last && !denied(seg)
 	if seg.Bad != nil && !torn {
 		v.aside = append(v.aside, Aside{File: seg.Name, Offset: seg.End, Why: seg.Bad.Why})
 	}
