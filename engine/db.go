@@ -28,8 +28,9 @@ type DB struct{ Scope }
 type Scope struct {
 	core   *core
 	tenant string
-	prefix []byte // of every full key
-	end    []byte // behind every full key
+	prefix []byte         // of every full key
+	end    []byte         // behind every full key
+	at     *state.Picture // of a Past; nil: what is there now
 }
 
 func newScope(c *core, tenant string) Scope {
@@ -82,6 +83,9 @@ func (s Scope) Name() string { return s.tenant }
 
 // picture returns what readers see.
 func (s Scope) picture() *state.Picture {
+	if s.at != nil {
+		return s.at
+	}
 	if c := s.core.committer; c != nil {
 		return c.Published()
 	}

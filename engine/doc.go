@@ -13,6 +13,8 @@
 // There are four nouns. A [DB] is an open store; a [Scope] is one tenant of it,
 // and the DB itself is the scope of the tenant "main"; a [Tx] is a transaction;
 // an [Entry] is a key with its value and the number of the batch that put it.
+// A [Past] is the store as it was behind one batch, with the same reads; [Keep] says
+// how far back a store reaches, and [Scope.History] what happened to one key.
 //
 // Every write is a transaction; all of its changes are one batch in the log, all
 // or nothing. When [Scope.Update] returns nil the batch is on disk. Transactions

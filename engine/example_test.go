@@ -282,6 +282,57 @@ func ExampleDB_Checkpoint() {
 	// false 100 <nil>
 }
 
+func ExampleDB_At() {
+	ctx, db := context.Background(), memory()
+	defer db.Close()
+	for _, name := range []string{"Alice", "Bob", "Carol"} {
+		if err := db.Put(ctx, []byte("users/42"), []byte(name)); err != nil {
+			log.Fatal(err)
+		}
+	}
+	past, err := db.At(ctx, 2) // behind the second batch
+	if err != nil {
+		log.Fatal(err)
+	}
+	was, err := past.Get(ctx, []byte("users/42"))
+	fmt.Printf("#%d: %s %v\n", past.Seq(), was, err)
+
+	// What is written for transactions works on the past too.
+	err = past.View(ctx, func(ctx context.Context, tx *engine.Tx) error {
+		n, err := tx.Count(engine.Range{Prefix: []byte("users/")})
+		fmt.Println(n, "user", err)
+		return tx.Put([]byte("users/43"), nil)
+	})
+	fmt.Println(errors.Is(err, engine.ErrReadOnly))
+	_, err = db.At(ctx, 4)
+	fmt.Println(err)
+	// Output:
+	// #2: Bob <nil>
+	// 1 user <nil>
+	// true
+	// look back: #4: not found: it has not happened yet: the newest batch is #3
+}
+
+func ExampleScope_History() {
+	ctx, db := context.Background(), memory()
+	defer db.Close()
+	key := []byte("users/42")
+	err := errors.Join(db.Put(ctx, key, []byte("Alice")), db.Put(ctx, key, []byte("Bob")), db.Delete(ctx, key))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for e, err := range db.History(ctx, key, 10) { // at most 10, newest first
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("#%d %s %q\n", e.Seq, e.Op, e.Value)
+	}
+	// Output:
+	// #3 del ""
+	// #2 put "Bob"
+	// #1 put "Alice"
+}
+
 func ExampleError() {
 	ctx, db := context.Background(), memory()
 	if err := db.Close(); err != nil {

@@ -26,10 +26,12 @@ type Info struct {
 	Created       time.Time
 	Documentation string
 	ReadOnly      bool
+	Backup        bool // a backup place
 	Keep          Keep
 
 	First, Last uint64    // batches kept in the log; First is Last+1 where none are
 	Chain       string    // hex: commits to every batch up to Last
+	Floor       uint64    // first batch that DB.At goes back to; 0: the empty store
 	LastTime    time.Time // of batch Last; zero where there is none
 	Durable     uint64
 	Beyond      uint64 // read-only: newest batch in the log that is not shown; 0: none
@@ -54,7 +56,7 @@ func (db *DB) Info(ctx context.Context) (Info, error) {
 	}
 	p, f := db.picture(), c.store.Format
 	chain := p.Chain()
-	info := Info{Path: db.Path(), ID: f.UUID, Format: f.Version, Codec: f.Codec, Created: f.Created, Documentation: f.Documentation, ReadOnly: c.committer == nil,
+	info := Info{Path: db.Path(), ID: f.UUID, Format: f.Version, Codec: f.Codec, Created: f.Created, Documentation: f.Documentation, ReadOnly: c.committer == nil, Backup: f.IsBackup(),
 		First: uint64(p.Seq()) + 1, Last: uint64(p.Seq()), Chain: hex.EncodeToString(chain[:]), Durable: db.Durable(), Beyond: uint64(c.store.Report.Beyond)}
 	if t := p.Time(); t != 0 {
 		info.LastTime = time.Unix(0, t).UTC()
@@ -71,7 +73,24 @@ func (db *DB) Info(ctx context.Context) (Info, error) {
 			return info, err
 		}
 	}
-	return info, info.files(c.store.FS)
+	if err := info.files(c.store.FS); err != nil {
+		return info, err
+	}
+	info.Floor = info.floor()
+	return info, nil
+}
+
+// floor returns the first batch that At goes back to: the present, if nothing else.
+func (i *Info) floor() uint64 {
+	k := kept{first: batch.Seq(i.First)}
+	for _, seq := range i.Checkpoints {
+		k.checkpoints = append(k.checkpoints, batch.Seq(seq))
+	}
+	floor, err := k.floor()
+	if err != nil {
+		return i.Last
+	}
+	return uint64(floor)
 }
 
 // allKeys counts keys and tenants.

@@ -133,7 +133,7 @@ func writerID(store *recovery.Store) (w batch.Writer) {
 func (db *DB) start() {
 	c := db.core
 	c.committer = committer.New(c.store.Picture, committer.Options{Log: c.store.Log, Now: c.opts.Clock, SyncEach: c.opts.Sync == SyncAlways, Wrote: c.wrote})
-	c.promoter = &checkpoint.Promoter{FS: c.store.FS, Store: c.store.ID, Now: func() int64 { return c.opts.Clock().UnixNano() }, Trim: c.trim, Known: c.store.Known}
+	c.promoter = &checkpoint.Promoter{FS: c.store.FS, Store: c.store.ID, Now: func() int64 { return c.opts.Clock().UnixNano() }, Trim: c.trim, Known: c.store.Known, Codec: c.codec}
 	c.checkpointing = make(chan struct{}, 1)
 	c.kick = make(chan struct{}, 1)
 	c.logged.Store(c.store.Report.ReplayedBytes)

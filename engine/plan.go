@@ -15,7 +15,7 @@ type CheckpointPlan struct {
 	Seq     uint64 // that the newest checkpoint would have
 	Written bool   // false: there is nothing new
 	Keys    int    // that would be in it
-	Bytes   int64  // of its file, within a few hundred
+	Bytes   int64  // of its file, within a few hundred; under NDJSON an estimate (text that is not ASCII takes more)
 	Base    uint64 // the log behind it would be kept; 0: all of it
 
 	Segments        int // that would go
@@ -50,7 +50,7 @@ func (db *DB) plan() (CheckpointPlan, error) {
 	if newest := newestCheckpoint(files); p.Seq() <= newest {
 		return CheckpointPlan{Seq: uint64(newest)}, nil
 	}
-	plan := CheckpointPlan{Seq: uint64(p.Seq()), Keys: p.Len(), Bytes: checkpoint.Size(p), Written: true}
+	plan := CheckpointPlan{Seq: uint64(p.Seq()), Keys: p.Len(), Bytes: checkpoint.Size(p, c.codec), Written: true}
 	keep, err := checkpoint.KeepOf(p)
 	if err != nil {
 		return CheckpointPlan{}, err

@@ -116,6 +116,9 @@ func formatError(kind *fault.Kind, detail string, cause error) error {
 }
 
 func (f *Format) check() error {
+	if f.Unfinished() && len(f.Features.Incompatible) == 1 {
+		return f.cutOff()
+	}
 	if len(f.Features.Incompatible) > 0 {
 		return formatError(fault.ErrIncompatible, "features "+strings.Join(f.Features.Incompatible, ", "), nil)
 	}
@@ -147,6 +150,9 @@ func (f *Format) Store() (id wal.StoreID, err error) {
 // writable returns ErrIncompatible where a store may only be read by this version.
 func (f *Format) writable() error {
 	if names := f.Features.ReadOnlyCompatible; len(names) > 0 {
+		if f.IsBackup() && len(names) == 1 {
+			return &fault.Error{Op: "open", At: fault.Place{Path: FormatName}, Err: fault.ErrIncompatible, Detail: "a backup place allows reading only", Hint: "restore it into another directory, and open that"}
+		}
 		err := formatError(fault.ErrIncompatible, "features "+strings.Join(slices.Sorted(slices.Values(names)), ", ")+" allow reading only", nil)
 		err.(*fault.Error).Hint = "open it read-only, or use a version of vlog that knows them"
 		return err

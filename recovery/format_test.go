@@ -142,7 +142,7 @@ func TestClassify(t *testing.T) {
 		{"FORMAT", false, ClassFormat}, {"LOCK", false, ClassLock}, {"log", true, ClassLogDir}, {"log/error", true, ClassErrorDir},
 		{"log/" + seq + ".vlog", false, ClassSegment}, {"log/checkpoint-" + seq, false, ClassCheckpoint}, {"log/durable", false, ClassDurable},
 		{"log/backup", false, ClassBackup}, {"log/recover", false, ClassFlag}, {"log/truncate", false, ClassFlag}, {"log/truncate_flag", false, ClassFlag},
-		{"log/spare-3", false, ClassSpare}, {"log/error/" + seq + ".vlog-1024-0123456789abcdef", false, ClassKept},
+		{"log/spare-3", false, ClassSpare}, {"log/copy.tmp", false, ClassTemp}, {"log/error/" + seq + ".vlog-1024-0123456789abcdef", false, ClassKept},
 		{"log/error/" + seq + ".vlog-1024-0123456789abcdef.tmp", false, ClassTemp}, {"log/error/x.tmp", false, Unknown},
 		{".FORMAT.tmp", false, ClassTemp}, {".FORMAT.12.tmp", false, ClassTemp}, {".FORMAT123456789", false, ClassTemp},
 		{"FORMAT", true, Unknown}, {"LOCK", true, Unknown}, {"log", false, Unknown}, {"log/error", false, Unknown}, {"log/backup", true, Unknown},

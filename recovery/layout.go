@@ -12,6 +12,10 @@ import (
 // LockName is the file whose kernel lock the one writing process holds.
 const LockName = "LOCK"
 
+// CopyName is a file that is being copied into a backup place, or a store that is
+// restored, and has no name of its own yet.
+const CopyName = wal.Dir + "/copy.tmp"
+
 // Class is what a name in a store stands for.
 type Class uint8
 
@@ -94,6 +98,8 @@ func classifyLog(path, base string) Class {
 	switch path {
 	case wal.DurableName:
 		return ClassDurable
+	case CopyName:
+		return ClassTemp
 	case checkpoint.Backup:
 		return ClassBackup
 	case checkpoint.Recover, checkpoint.Truncate, checkpoint.TruncateFlag:

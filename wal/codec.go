@@ -97,6 +97,9 @@ type spelling interface {
 	find(r *reader) (f frame, off int64, err error)
 	// body returns the payload of a frame that fits; why is not empty where it does not check out.
 	body(r *reader, f *frame, off int64) (payload []byte, why string, err error)
+	// lastSeal returns the seal that stands at the end of the file, with its count and
+	// the chain value behind it; a frame of no kind where none does.
+	lastSeal(r *reader) (frame, error)
 	// behind calls found for every good header from r.pos on, with its offset, and says
 	// whether there is a tail: something behind the last good frame that has to be cut.
 	behind(r *reader, found func(f *frame, off int64)) (tail bool, err error)

@@ -128,6 +128,10 @@ func scanFile(ctx context.Context, f vfs.File, at Place, visit Visit) (*Segment,
 		if visit != nil {
 			err = visit(r.entry(), r.off)
 		}
+		if err == errEnough {
+			seg.took(r)
+			return seg, nil
+		}
 		if errors.Is(err, ErrStop) {
 			seg.Bad = &Bad{Offset: r.off, Want: r.frame.seq, Why: "its batch cannot be read"}
 			return seg, nil

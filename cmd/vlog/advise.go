@@ -48,6 +48,8 @@ func hintFor(e *engine.Error, verb string) string {
 		return notStoreHint(e, verb)
 	case engine.ErrTooLarge:
 		return tooLargeHint(e)
+	case engine.ErrCompacted:
+		return "ask for a later one; `vlog keep` says how far back a store reaches"
 	case engine.ErrReadOnly:
 		return "the file system is mounted read-only: mount it for writing, or copy the store elsewhere"
 	case engine.ErrNoSpace:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -77,15 +76,11 @@ func changeText(c engine.Change) string {
 		where = c.Space + ":" + where
 	}
 	text := fmt.Sprintf("%s  %s  %s", where, c.Op, quoted(string(c.Key)))
-	switch {
-	case c.Op == "put" && utf8.Valid(c.Value):
-		return text + "  " + quoted(string(c.Value))
-	case c.Op == "put":
-		return text + "  " + size(int64(len(c.Value))) + " of bytes"
-	case c.Op == "del-range" && len(c.End) > 0:
-		return text + " .. " + quoted(string(c.End))
-	case c.Op == "del-range":
-		return text + " .. the end"
+	switch c.Op {
+	case "put":
+		return text + "  " + valueText(c.Value)
+	case "del-range":
+		return rangeText(text, c.End)
 	}
 	return text
 }

@@ -35,8 +35,12 @@ func (a *app) info(ctx context.Context, db *engine.DB) error {
 		{"id", i.ID + "   format " + number(uint64(i.Format)) + "   codec " + i.Codec + "   created " + a.time(i.Created)},
 		{"log", logLine(i)},
 		{"kept", keepLine(i)},
+		{"keep", reachText(i)},
 		{"keys", number(uint64(i.Keys)) + " of " + plural(i.Tenants, "tenant")},
 		{"chain", i.Chain},
+	}
+	if i.Backup {
+		rows[0][1] += "   a backup place"
 	}
 	if i.Documentation != "" {
 		rows = append(rows, [2]string{"about", i.Documentation})
@@ -85,7 +89,7 @@ func infoObject(i engine.Info) map[string]any {
 		"store": i.Path, "id": i.ID, "format": i.Format, "codec": i.Codec, "created": i.Created, "documentation": i.Documentation,
 		"log":         map[string]any{"first": i.First, "last": i.Last, "segments": i.Segments, "bytes": i.LogBytes, "chain": i.Chain},
 		"checkpoints": map[string]any{"seqs": checkpoints, "bytes": i.CheckpointBytes},
-		"keep":        i.Keep, "keys": i.Keys, "tenants": i.Tenants, "kept_tails": i.KeptTails, "aside": i.Aside, "read_only": i.ReadOnly,
+		"keep":        i.Keep, "floor": i.Floor, "keys": i.Keys, "tenants": i.Tenants, "kept_tails": i.KeptTails, "aside": i.Aside, "read_only": i.ReadOnly, "backup": i.Backup,
 		"writer": i.Writer, "beyond": i.Beyond,
 	}
 	synced := map[string]any{"seq": i.Durable}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"iter"
 	"strings"
 	"unicode"
 
@@ -19,14 +18,16 @@ type listing struct {
 	limit   int
 	after   string
 	reverse bool
+	at      momentFlag
 }
 
 func (a *app) lsCommand() *cobra.Command {
 	var l listing
 	cmd := &cobra.Command{Use: "ls DIR [PREFIX] [flags]", Short: "List keys",
 		Long: `List keys in bytewise order, with the batch that put each and the size of its value.
-With --limit a last line on stderr says how to go on.`,
+With --limit a last line on stderr says how to go on. With --at they are those of then.`,
 		Example: `  vlog ls ./data
+  vlog ls ./data users/ --at 2026-11-22T00:50:00Z
   vlog ls ./data users/ --limit 3 --after users/42
   vlog ls ./data -t acme --reverse --json`,
 		ValidArgsFunction: a.completeKeys, RunE: func(cmd *cobra.Command, args []string) error {
@@ -41,11 +42,22 @@ With --limit a last line on stderr says how to go on.`,
 			if err != nil {
 				return err
 			}
-			return a.read(cmd.Context(), w.dir, func(db *engine.DB) error { return a.ls(cmd.Context(), db, r, l) })
+			m, err := l.at.moment(cmd, a)
+			if err != nil {
+				return err
+			}
+			return a.read(cmd.Context(), w.dir, func(db *engine.DB) error {
+				s, err := a.look(cmd.Context(), db, m)
+				if err != nil {
+					return err
+				}
+				return a.ls(cmd.Context(), s, r, l.limit)
+			})
 		}}
 	l.addKeyB64(cmd)
 	cmd.Flags().IntVar(&l.limit, "limit", 0, "print at most so many (0: all)")
 	cmd.Flags().StringVar(&l.after, "after", "", "begin behind this key")
+	l.at.add(cmd, "at", "the keys as they were")
 	cmd.Flags().BoolVar(&l.reverse, "reverse", false, "from the end")
 	return cmd
 }
@@ -80,15 +92,11 @@ func (l *listing) asked(args []string, behind bool) (r engine.Range, err error) 
 	return r, err
 }
 
-func (a *app) ls(ctx context.Context, db *engine.DB, r engine.Range, l listing) error {
-	s, err := a.scope(db)
-	if err != nil {
-		return err
-	}
+func (a *app) ls(ctx context.Context, s looked, r engine.Range, limit int) error {
 	var last []byte
 	more := false
-	err = a.buffered(func() (err error) {
-		last, more, err = a.list(s.Scan(ctx, r), l.limit)
+	err := a.buffered(func() (err error) {
+		last, more, err = a.list(ctx, s, r, limit)
 		return err
 	})
 	if err != nil || !more || a.json {
@@ -119,21 +127,21 @@ func special(r rune) bool {
 
 // list prints entries, at most limit of them; it returns the last key printed, and
 // whether there are more.
-func (a *app) list(entries iter.Seq2[engine.Entry, error], limit int) (last []byte, more bool, err error) {
+func (a *app) list(ctx context.Context, s looked, r engine.Range, limit int) (last []byte, more bool, err error) {
 	if !a.json {
 		if err := a.print("%10s  %10s  %s", "SEQ", "SIZE", "KEY"); err != nil {
 			return nil, false, err
 		}
 	}
 	n := 0
-	for e, err := range entries {
+	for e, err := range s.Scan(ctx, r) {
 		if err != nil {
 			return nil, false, err
 		}
 		if limit > 0 && n == limit {
 			return last, true, nil
 		}
-		if err := a.listed(e); err != nil {
+		if err := a.listed(s, e); err != nil {
 			return nil, false, err
 		}
 		last = e.Key
@@ -142,9 +150,9 @@ func (a *app) list(entries iter.Seq2[engine.Entry, error], limit int) (last []by
 	return nil, false, nil
 }
 
-func (a *app) listed(e engine.Entry) error {
+func (a *app) listed(s looked, e engine.Entry) error {
 	if a.json {
-		return a.line(a.entryLine(e))
+		return a.line(s.entryLine(e))
 	}
 	return a.print("%10s  %10s  %s", "#"+number(e.Seq), size(int64(len(e.Value))), shown(e.Key))
 }

@@ -17,11 +17,14 @@ func number(n uint64) string { return strconv.FormatUint(n, 10) }
 func (a *app) getCommand() *cobra.Command {
 	var raw bool
 	var k keyFlags
+	var at momentFlag
 	cmd := &cobra.Command{Use: "get DIR KEY [flags]", Short: "Print a value",
 		Long: `Print a value. Text that does not end in a newline gets one; with --raw, and for
 other bytes, the value is printed as it is. With --json a value that is not UTF-8
-comes in base64 as value_b64; so do keys.`,
+comes in base64 as value_b64; so do keys. With --at it is the value of then, and the
+field at says behind which batch that is.`,
 		Example: `  vlog get ./data users/42
+  vlog get ./data users/42 --at -1h
   vlog get ./data -t acme mesh/7 --raw > mesh.bin
   vlog get ./data --key-b64 /wA= --json`,
 		ValidArgsFunction: a.completeKeys, RunE: func(cmd *cobra.Command, args []string) error {
@@ -33,27 +36,34 @@ comes in base64 as value_b64; so do keys.`,
 			if err != nil {
 				return err
 			}
-			return a.read(cmd.Context(), w.dir, func(db *engine.DB) error { return a.get(cmd.Context(), db, key, raw) })
+			m, err := at.moment(cmd, a)
+			if err != nil {
+				return err
+			}
+			return a.read(cmd.Context(), w.dir, func(db *engine.DB) error {
+				s, err := a.look(cmd.Context(), db, m)
+				if err != nil {
+					return err
+				}
+				return a.get(cmd.Context(), s, key, raw)
+			})
 		}}
 	k.addKeyB64(cmd)
+	at.add(cmd, "at", "the value as it was")
 	cmd.Flags().BoolVar(&raw, "raw", false, "print the value and nothing else")
 	return cmd
 }
 
-func (a *app) get(ctx context.Context, db *engine.DB, key []byte, raw bool) error {
-	s, err := a.scope(db)
-	if err != nil {
-		return err
-	}
+func (a *app) get(ctx context.Context, s looked, key []byte, raw bool) error {
 	e, err := s.Entry(ctx, key)
 	if errors.Is(err, engine.ErrNotFound) {
-		return a.missing(ctx, s, key)
+		return s.missing(ctx, key)
 	}
 	if err != nil {
 		return err
 	}
 	if a.json {
-		o := a.entryLine(e)
+		o := s.entryLine(e)
 		o.Value, o.ValueB64 = textOrB64(e.Value)
 		return a.line(o)
 	}
@@ -75,10 +85,11 @@ type entryLine struct {
 	ValueB64 *string `json:"value_b64,omitempty"`
 	Size     *int    `json:"size,omitempty"` // of the value
 	Seq      uint64  `json:"seq"`
+	At       *uint64 `json:"at,omitempty"` // newest batch that is seen of a past
 }
 
-func (a *app) entryLine(e engine.Entry) entryLine {
-	o := entryLine{Tenant: a.tenant, Size: new(len(e.Value)), Seq: e.Seq}
+func (l looked) entryLine(e engine.Entry) entryLine {
+	o := entryLine{Tenant: l.tenant, Size: new(len(e.Value)), Seq: e.Seq, At: l.at}
 	o.Key, o.KeyB64 = textOrB64(e.Key)
 	return o
 }
@@ -87,10 +98,14 @@ func (a *app) entryLine(e engine.Entry) entryLine {
 type noKey struct {
 	tenant    string
 	key, near []byte
+	at        *uint64 // newest batch that is seen of a past
 }
 
 func (n *noKey) Error() string {
 	s := n.tenant + " " + quoted(string(n.key)) + ": not found"
+	if n.at != nil {
+		s += " at #" + number(*n.at)
+	}
 	if n.near != nil {
 		s += " (nearest: " + quoted(string(n.near)) + ")"
 	}
@@ -100,16 +115,16 @@ func (n *noKey) Error() string {
 func (n *noKey) Unwrap() error { return engine.ErrNotFound }
 
 // missing returns a noKey with the nearest key.
-func (a *app) missing(ctx context.Context, s engine.Scope, key []byte) error {
-	near, err := nearest(ctx, s, key)
+func (l looked) missing(ctx context.Context, key []byte) error {
+	near, err := nearest(ctx, l, key)
 	if err != nil {
 		return err
 	}
-	return &noKey{a.tenant, key, near}
+	return &noKey{l.tenant, key, near, l.at}
 }
 
 // nearest returns the neighbour of a key that shares more of its beginning.
-func nearest(ctx context.Context, s engine.Scope, key []byte) ([]byte, error) {
+func nearest(ctx context.Context, s reading, key []byte) ([]byte, error) {
 	var best []byte
 	for _, r := range []engine.Range{{From: key}, {To: key, Reverse: true}} {
 		for e, err := range s.Scan(ctx, r) {

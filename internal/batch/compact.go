@@ -1,9 +1,8 @@
 package batch
 
 import (
+	"bytes"
 	"encoding/json"
-	"slices"
-	"strings"
 )
 
 // compactDepth is how deep a value may be nested that is spelled verbatim: tools
@@ -173,32 +172,44 @@ func (s *scanner) digits() bool {
 	return s.i > from
 }
 
-// names are those of one object.
-type names struct {
-	few  []string
-	many map[string]bool
-}
-
 // fewNames is how many names are compared one by one.
 const fewNames = 16
 
+// names are those of one object.
+type names struct {
+	n    int
+	few  [fewNames][]byte
+	many map[string]bool
+}
+
 // add takes a name as it is spelled; false where the object has it already.
 func (n *names) add(spelled []byte) bool {
-	name := string(spelled[1 : len(spelled)-1])
-	if strings.Contains(name, `\`) && json.Unmarshal(spelled, &name) != nil {
-		return false
-	}
-	if n.many == nil && len(n.few) < fewNames {
-		if slices.Contains(n.few, name) {
+	name := spelled[1 : len(spelled)-1]
+	if bytes.IndexByte(name, '\\') >= 0 {
+		var text string
+		if json.Unmarshal(spelled, &text) != nil {
 			return false
 		}
-		n.few = append(n.few, name)
+		name = []byte(text)
+	}
+	if n.n < fewNames {
+		for _, f := range n.few[:n.n] {
+			if string(f) == string(name) {
+				return false
+			}
+		}
+		n.few[n.n] = name
+		n.n++
 		return true
 	}
+	return n.addMany(string(name))
+}
+
+func (n *names) addMany(name string) bool {
 	if n.many == nil {
 		n.many = map[string]bool{}
 		for _, f := range n.few {
-			n.many[f] = true
+			n.many[string(f)] = true
 		}
 	}
 	if n.many[name] {

@@ -169,17 +169,6 @@ func appendEscape(dst []byte, r rune) []byte {
 	return append(dst, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
 }
 
-// ParseJSON reads what AppendJSON appended. It takes other spellings too: whoever
-// wants only the one spells b again. Errors: fault.ErrIncompatible for an op or space
-// of the future, else fault.ErrCorrupt.
-func ParseJSON(b *Batch, text []byte) error {
-	var j JSON
-	if err := json.Unmarshal(append(append([]byte{'{'}, text...), '}'), &j); err != nil {
-		return corrupt("%v", err)
-	}
-	return j.Batch(b)
-}
-
 // Batch makes b the batch that j spells; what b refers to belongs to b. Whether j is
 // spelled as AppendJSON spells it is for the caller to see, by spelling b again; that
 // b is canonical is checked by Append. Errors: fault.ErrIncompatible for an op or

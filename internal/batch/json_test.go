@@ -96,6 +96,7 @@ func exactRapid(t *rapid.T, payload []byte, b *Batch) {
 	if err := errors.Join(json.Unmarshal(asJSON(b), &j), j.Batch(back)); err != nil {
 		t.Fatalf("%s: %v", asJSON(b), err)
 	}
+	parses(t, AppendJSON(nil, b))
 	if p, err := Append(nil, back); err != nil || !bytes.Equal(p, payload) || !bytes.Equal(asJSON(back), asJSON(b)) {
 		t.Fatalf("%s: comes back as %x, was %x: %v", asJSON(b), p, payload, err)
 	}

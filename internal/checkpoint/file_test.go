@@ -16,7 +16,9 @@ import (
 	"github.com/vlogdb/vlog/wal"
 )
 
-func TestWriteLoad(t *testing.T) {
+func TestWriteLoad(t *testing.T) { codecs(t, writeLoad) }
+
+func writeLoad(t *testing.T, codec wal.Codec) {
 	many := content{}
 	for i := range 40 {
 		many[fmt.Sprintf("key %03d", i)] = strings.Repeat(fmt.Sprint(i), 30<<10)
@@ -34,9 +36,9 @@ func TestWriteLoad(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			fsys := dirOnly(t)
 			var paced int
-			sum, err := Write(fsys, Backup, Image{ours, c.p}, func(n int) error { paced += n; return nil })
+			sum, err := Write(fsys, Backup, Image{ours, c.p, codec}, func(n int) error { paced += n; return nil })
 			check(t, err)
-			if sum.Blocks != c.blocks || sum.Entries != uint64(c.p.Len()) || sum.At != c.p.Position() || sum.Store != ours {
+			if sum.Blocks != c.blocks || sum.Entries != uint64(c.p.Len()) || sum.At != c.p.Position() || sum.Store != ours || sum.Codec != codec {
 				t.Errorf("%+v", sum)
 			}
 			size := int64(len(slurp(t, fsys, Backup)))
@@ -52,11 +54,11 @@ func TestWriteLoad(t *testing.T) {
 			if check(t, err); verified != sum {
 				t.Errorf("verified %+v, written %+v", verified, sum)
 			}
-			_, err = Write(fsys, Name(1), Image{ours, p}, nil)
+			_, err = Write(fsys, Name(1), Image{ours, p, codec}, nil)
 			if check(t, err); !bytes.Equal(slurp(t, fsys, Name(1)), slurp(t, fsys, Backup)) {
 				t.Error("the loaded picture is written in other bytes")
 			}
-			_, err = Write(fsys, Backup, Image{ours, p}, nil)
+			_, err = Write(fsys, Backup, Image{ours, p, codec}, nil)
 			wantKind(t, err, fault.ErrExists)
 		})
 	}
@@ -81,9 +83,11 @@ func damaged(t *testing.T, what string, b []byte, kind *fault.Kind) {
 
 // TestEveryFlipAndCut: there is no byte that does not count, and none too many or
 // too few.
-func TestEveryFlipAndCut(t *testing.T) {
+func TestEveryFlipAndCut(t *testing.T) { codecs(t, everyFlipAndCut) }
+
+func everyFlipAndCut(t *testing.T, codec wal.Codec) {
 	fsys := dirOnly(t)
-	put(t, fsys, 7)
+	put(t, fsys, codec, 7)
 	good := slurp(t, fsys, Name(7))
 	for i := range good {
 		for bit := range 8 {
@@ -99,6 +103,13 @@ func TestEveryFlipAndCut(t *testing.T) {
 	if _, _, err := Load(fsys, Name(7), wal.StoreID{1}); fault.KindOf(err) != fault.ErrForeign {
 		t.Errorf("another store's: %v", err)
 	}
+}
+
+// TestFuture: a version of the future is told from a damaged one.
+func TestFuture(t *testing.T) {
+	fsys := dirOnly(t)
+	put(t, fsys, wal.Binary, 7)
+	good := slurp(t, fsys, Name(7))
 	for _, v := range []uint32{1, 2, 1 << 31} {
 		future := bytes.Clone(good)
 		binary.LittleEndian.PutUint32(future[8:], v)
@@ -110,11 +121,10 @@ func TestEveryFlipAndCut(t *testing.T) {
 
 // file makes a checkpoint of any blocks with all its checksums right.
 func file(h Header, entries uint64, blocks ...[]byte) []byte {
-	s := newSummer(h)
-	b := h.encode()
+	s := newSpelling(wal.Binary, h)
+	b := s.header()
 	for _, block := range blocks {
-		head := s.head(block)
-		b = append(append(b, head[:]...), block...)
+		b = s.block(b, block)
 	}
 	return append(b, s.footer(entries)...)
 }
@@ -175,10 +185,37 @@ func TestLengthsAreNotBelieved(t *testing.T) {
 	}
 }
 
+// TestWhere: an error names the place of the block.
+func TestWhere(t *testing.T) {
+	a, b := []byte(entry(1, "a", "1")), []byte(entry(7, "b", "2"))
+	good := file(Header{Store: ours, At: state.Position{Seq: 7}}, 2, a, b)
+	second := headerSize + blockHead + len(a)
+	spoilt := bytes.Clone(good)
+	spoilt[second+blockHead] ^= 1
+	for _, c := range []struct {
+		at int
+		b  []byte
+	}{
+		{second, spoilt},
+		{second, file(Header{Store: ours, At: state.Position{Seq: 7}}, 2, b, a)},
+		{len(good) - footerSize, append(bytes.Clone(good[:len(good)-1]), good[len(good)-1]^1)},
+		{len(good), append(bytes.Clone(good), 0)},
+	} {
+		fsys := dirOnly(t)
+		writeFile(t, fsys, Backup, c.b)
+		_, _, err := Load(fsys, Backup, ours)
+		if e, ok := errors.AsType[*fault.Error](err); !ok || e.At.Offset != int64(c.at) {
+			t.Errorf("%v, want offset %d", err, c.at)
+		}
+	}
+}
+
 // TestReadErrors: an error of the disk is that error, not damage.
-func TestReadErrors(t *testing.T) {
+func TestReadErrors(t *testing.T) { codecs(t, readErrors) }
+
+func readErrors(t *testing.T, codec wal.Codec) {
 	m := dirOnly(t)
-	put(t, m, 7)
+	put(t, m, codec, 7)
 	for n := 1; ; n++ {
 		fail := vfs.NewFail(m, vfs.Nth(n, fault.ErrIO))
 		_, _, err := Load(fail, Name(7), ours)
@@ -195,11 +232,13 @@ func TestReadErrors(t *testing.T) {
 }
 
 // TestWriteErrors: no failure of a write, a sync or a close is lost.
-func TestWriteErrors(t *testing.T) {
+func TestWriteErrors(t *testing.T) { codecs(t, writeErrors) }
+
+func writeErrors(t *testing.T, codec wal.Codec) {
 	p := picture(t, 9, content{"b": strings.Repeat("b", 3*flushSize)})
 	for n := 1; ; n++ {
 		fail := vfs.NewFail(dirOnly(t), vfs.Nth(n, vfs.Short(fault.ErrNoSpace)))
-		_, err := Write(fail, Backup, Image{ours, p}, nil)
+		_, err := Write(fail, Backup, Image{ours, p, codec}, nil)
 		if fail.Injected() == 0 {
 			if check(t, err); n < 5 {
 				t.Errorf("%d operations", n-1)
@@ -209,8 +248,31 @@ func TestWriteErrors(t *testing.T) {
 		wantKind(t, err, fault.ErrNoSpace)
 	}
 	stop := errors.New("stop")
-	if _, err := Write(dirOnly(t), Backup, Image{ours, p}, func(int) error { return stop }); !errors.Is(err, stop) {
+	if _, err := Write(dirOnly(t), Backup, Image{ours, p, codec}, func(int) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("paced to a stop: %v", err)
+	}
+}
+
+// TestStreams: however large a picture is, it is written and read in pieces of about a block.
+func TestStreams(t *testing.T) { codecs(t, streams) }
+
+func streams(t *testing.T, codec wal.Codec) {
+	all := content{}
+	for i := range 6000 {
+		all[fmt.Sprintf("key %04d", i)] = strings.Repeat("é", 600)
+	}
+	var calls, bytes, longest int64
+	fsys := vfs.NewLog(dirOnly(t), func(op vfs.Op, _ error) {
+		if op.Kind == vfs.OpWrite || op.Kind == vfs.OpRead {
+			calls, bytes, longest = calls+1, bytes+op.Len, max(longest, op.Len)
+		}
+	})
+	sum, err := Write(fsys, Backup, Image{ours, picture(t, 7, all), codec}, nil)
+	check(t, err)
+	_, _, err = Load(fsys, Backup, ours)
+	check(t, err)
+	if most := int64(flushSize + maxText); longest > most || sum.Size < 6*flushSize || calls < 10 || bytes < 2*sum.Size {
+		t.Errorf("%d bytes in %d calls, the longest of %d, at most %d; the file has %d", bytes, calls, longest, most, sum.Size)
 	}
 }
 

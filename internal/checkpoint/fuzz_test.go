@@ -2,12 +2,16 @@ package checkpoint
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/vlogdb/vlog/internal/batch"
 	"github.com/vlogdb/vlog/internal/fault"
 	"github.com/vlogdb/vlog/internal/state"
 	"github.com/vlogdb/vlog/internal/vfs"
+	"github.com/vlogdb/vlog/wal"
 )
 
 // FuzzLoad loads any bytes: a whole file, or the entries of a file whose checksums
@@ -39,12 +43,91 @@ func FuzzLoad(f *testing.F) {
 			}
 			return
 		}
-		again, err := Write(m, Name(1), Image{ours, p}, nil)
+		again, err := Write(m, Name(1), Image{ours, p, wal.Binary}, nil)
 		check(t, err)
 		if sum.Blocks <= 1 && sum.Size <= BlockSize && (again != sum || !bytes.Equal(slurp(t, m, Name(1)), b)) {
 			t.Fatalf("read %+v, written %+v", sum, again)
 		}
 	})
+}
+
+// FuzzLoadLines loads any bytes as an NDJSON checkpoint: a whole file, or the lines of a
+// file whose sums hold. What loads is written again in the same bytes.
+func FuzzLoadLines(f *testing.F) {
+	h := Header{Store: ours, At: state.Position{Seq: 7, Time: 8, Chain: batch.Chain{9}}}
+	a, b := `{"k":"a","v":1,"seq":1}`+"\n", `{"space":"doc","tenant":"acme","k64":"/w==","t":"\u00e9","seq":7}`+"\n"
+	f.Add(linesFile(h, 2, a, b), false)
+	f.Add(linesFile(h, 0), false)
+	f.Add([]byte(a+b), true)
+	f.Add([]byte(b+a), true)
+	f.Add([]byte(a[:9]), true)
+	f.Add([]byte(`{"k":"a","b64":"AP8=","seq":18446744073709551615}`), true)
+	f.Fuzz(func(t *testing.T, b []byte, entries bool) {
+		if entries {
+			text := string(b) + "\n"
+			b = linesFile(h, uint64(strings.Count(text, "\n")), text)
+		}
+		m := vfs.NewMem(vfs.MemOptions{})
+		check(t, m.Mkdir("log"))
+		writeFile(t, m, Backup, b)
+		p, sum, err := Load(m, Backup, ours)
+		if err != nil {
+			if k := fault.KindOf(err); k != fault.ErrCorrupt && k != fault.ErrForeign && k != fault.ErrIncompatible {
+				t.Fatal(err)
+			}
+			return
+		}
+		again, err := Write(m, Name(1), Image{ours, p, sum.Codec}, nil)
+		check(t, err)
+		if sum.Blocks <= 1 && sum.Size <= BlockSize && (again != sum || !bytes.Equal(slurp(t, m, Name(1)), b)) {
+			t.Fatalf("read %+v, written %+v", sum, again)
+		}
+	})
+}
+
+// FuzzEntryLine reads any bytes as the line of an entry, by the hurried reader and by a
+// plain one: both take the same.
+func FuzzEntryLine(f *testing.F) {
+	f.Add(`{"k":"a","v":{"b":[1]},"seq":1}`)
+	f.Add(`{"space":"doc","tenant":"acme","k":"\n","t":"\ud83d\ude00","seq":7}`)
+	f.Add(`{"tenant":"acme","k64":"AA==","b64":"AP8=","seq":18446744073709551615}`)
+	f.Add(`{"space":"space-9","k":"","t":"","seq":1}`)
+	f.Add(`{"k":"","v":",\"seq\":1}","seq":1}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		line := []byte(text + "\n")
+		if bytes.IndexByte(line, '\n') < len(line)-1 {
+			return
+		}
+		want, ok := plainEntry(line)
+		var r entryReader
+		for range 2 { // the second time in the tree of the first
+			got, err := r.entry(line)
+			if (err == nil) != ok || ok && fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Fatalf("%s: read as %v, %v, plainly as %v, %v", line, got, err, want, ok)
+			}
+		}
+	})
+}
+
+// plainEntry reads a line by package json alone.
+func plainEntry(line []byte) (e state.Entry, ok bool) {
+	var says struct {
+		batch.JSONOp
+		Seq batch.Seq `json:"seq"`
+	}
+	if json.Unmarshal(line, &says) != nil {
+		return e, false
+	}
+	key, err := says.FullKey()
+	if err != nil {
+		return e, false
+	}
+	value, err := says.Value()
+	if err != nil {
+		return e, false
+	}
+	e = state.Entry{Key: key, Value: value, Seq: says.Seq}
+	return e, string(appendEntry(nil, e)) == string(line)
 }
 
 // countEntries counts as the loader does not: by taking entries off one by one.

@@ -37,6 +37,13 @@ func wantKind(t testing.TB, err error, kind *fault.Kind) {
 	}
 }
 
+// codecs runs a test under each codec.
+func codecs(t *testing.T, test func(t *testing.T, c wal.Codec)) {
+	for _, c := range []wal.Codec{wal.Binary, wal.NDJSON} {
+		t.Run(c.String(), func(t *testing.T) { test(t, c) })
+	}
+}
+
 // content is what a picture is made of: key of tenant main → value.
 type content map[string]string
 
@@ -124,9 +131,9 @@ func golden(t *testing.T, name, got string) {
 }
 
 // put writes the checkpoint of a small picture under its name.
-func put(t testing.TB, fsys vfs.FS, seq batch.Seq) Summary {
+func put(t testing.TB, fsys vfs.FS, c wal.Codec, seq batch.Seq) Summary {
 	t.Helper()
-	sum, err := Write(fsys, Name(seq), Image{ours, picture(t, seq, content{"k": "v"})}, nil)
+	sum, err := Write(fsys, Name(seq), Image{ours, picture(t, seq, content{"k": "v"}), c}, nil)
 	check(t, err)
 	return sum
 }
@@ -140,8 +147,8 @@ func spoil(t testing.TB, fsys vfs.FS, name string) {
 }
 
 // promoter is a promoter whose log forgets nothing, and tells what it was asked.
-func promoter(fsys vfs.FS, trimmed *[]wal.Seq) *Promoter {
-	return &Promoter{FS: fsys, Store: ours, Now: func() int64 { return 1000e9 }, Known: map[batch.Seq]Header{},
+func promoter(fsys vfs.FS, c wal.Codec, trimmed *[]wal.Seq) *Promoter {
+	return &Promoter{FS: fsys, Store: ours, Codec: c, Now: func() int64 { return 1000e9 }, Known: map[batch.Seq]Header{},
 		Trim: func(_ context.Context, before wal.Seq) error {
 			*trimmed = append(*trimmed, before)
 			return nil

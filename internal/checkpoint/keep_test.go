@@ -11,6 +11,7 @@ import (
 	"github.com/vlogdb/vlog/internal/fault"
 	"github.com/vlogdb/vlog/internal/state"
 	"github.com/vlogdb/vlog/internal/vfs"
+	"github.com/vlogdb/vlog/wal"
 )
 
 func TestKeepCheck(t *testing.T) {
@@ -65,7 +66,9 @@ func set(t *testing.T, value string) *state.Picture {
 
 // TestBase asks for the base among checkpoints of #10, #20, #30 and #40, the time of
 // each in seconds its seq. The last batch is #45, and it is second 45.
-func TestBase(t *testing.T) {
+func TestBase(t *testing.T) { codecs(t, base) }
+
+func base(t *testing.T, codec wal.Codec) {
 	for _, c := range []struct {
 		keep    Keep
 		whole   batch.Seq // all good
@@ -93,7 +96,7 @@ func TestBase(t *testing.T) {
 		for spoilt, want := range map[batch.Seq]batch.Seq{0: c.whole, 30: c.spoilt3, 40: c.spoilt4} {
 			fsys := dirOnly(t)
 			for _, seq := range []batch.Seq{10, 20, 30, 40} {
-				put(t, fsys, seq)
+				put(t, fsys, codec, seq)
 			}
 			if spoilt != 0 {
 				spoil(t, fsys, Name(spoilt))
@@ -107,12 +110,14 @@ func TestBase(t *testing.T) {
 }
 
 // TestBaseOfOthers: a checkpoint of another store, or under another name, is none.
-func TestBaseOfOthers(t *testing.T) {
+func TestBaseOfOthers(t *testing.T) { codecs(t, baseOfOthers) }
+
+func baseOfOthers(t *testing.T, codec wal.Codec) {
 	fsys := dirOnly(t)
-	put(t, fsys, 10)
+	put(t, fsys, codec, 10)
 	b := slurp(t, fsys, Name(10))
 	writeFile(t, fsys, Name(30), b)
-	_, err := Write(fsys, Name(20), Image{[16]byte{1}, picture(t, 20, nil)}, nil)
+	_, err := Write(fsys, Name(20), Image{[16]byte{1}, picture(t, 20, nil), codec}, nil)
 	check(t, err)
 	got, err := Base(fsys, ours, Floor{Keep: Keep{Checkpoints: 1}, Last: 45, Now: 0}, nil)
 	if check(t, err); got != 10 {

@@ -1,7 +1,6 @@
 package checkpoint
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -16,9 +15,15 @@ import (
 // ErrForeign, ErrCorrupt, ErrIncompatible, ErrIO, each with path and offset.
 func Load(fsys vfs.FS, name string, store wal.StoreID) (*state.Picture, Summary, error) {
 	var l *state.Loader
-	sum, err := read(fsys, name, store, func(h Header) func([]byte) error {
+	sum, err := read(fsys, name, store, func(r reading, h Header) func([]byte) error {
 		l = state.NewLoader(h.At)
-		return l.Add
+		return func(block []byte) error {
+			entries, err := r.entries(block)
+			if err != nil {
+				return err
+			}
+			return l.Add(entries)
+		}
 	})
 	if err != nil {
 		return nil, sum, err
@@ -32,13 +37,27 @@ func Load(fsys vfs.FS, name string, store wal.StoreID) (*state.Picture, Summary,
 
 // Verify reads a checkpoint without keeping it: every checksum and the digest.
 func Verify(fsys vfs.FS, name string, store wal.StoreID) (Summary, error) {
-	return read(fsys, name, store, func(Header) func([]byte) error {
+	return read(fsys, name, store, func(reading, Header) func([]byte) error {
 		return func([]byte) error { return nil }
 	})
 }
 
-// sink is given the header and returns what takes the blocks, which it then owns.
-type sink func(Header) func(block []byte) error
+// sink is given the header and returns what takes the blocks.
+type sink func(reading, Header) func(block []byte) error
+
+// reading is what differs between the codecs on the way out of a file. Its parts are
+// read in this order: the header, blocks, the footer.
+type reading interface {
+	header() (Header, error)
+	// block returns the next block once its checksum holds, as it stands in the file;
+	// nil where there is none any more. It is valid until the next call.
+	block() ([]byte, error)
+	// entries returns the entries of that block, for a loader to own.
+	entries(block []byte) ([]byte, error)
+	footer() (Summary, error)
+	// peek fills in, behind the header, what the end of the file says.
+	peek(sum *Summary) error
+}
 
 func read(fsys vfs.FS, name string, store wal.StoreID, to sink) (Summary, error) {
 	f, err := fsys.Open(name, vfs.ReadOnly)
@@ -54,32 +73,18 @@ func readFile(f vfs.File, name string, store wal.StoreID, to sink) (Summary, err
 	if err != nil {
 		return Summary{}, err
 	}
-	r := &blockReader{f: f, name: name, size: st.Size}
-	h, err := r.header(store)
+	s := &source{f: f, name: name, size: st.Size}
+	sum, err := s.run(store, to)
 	if err != nil {
-		return Summary{}, err
+		return Summary{}, at(err, name, s.at)
 	}
-	r.sum = newSummer(h)
-	take := to(h)
-	for {
-		block, err := r.next()
-		if err != nil {
-			return Summary{}, err
-		}
-		if block == nil {
-			err := r.footer()
-			return r.sum.sum, err
-		}
-		if err := take(block); err != nil {
-			return Summary{}, at(err, name, r.off)
-		}
-	}
+	return sum, nil
 }
 
 // at adds path and offset to an error of ours that lacks them.
 func at(err error, name string, off int64) error {
 	e, ok := err.(*fault.Error)
-	if !ok {
+	if !ok || e.At.Path != "" {
 		return err
 	}
 	placed := *e
@@ -90,83 +95,73 @@ func at(err error, name string, off int64) error {
 	return &placed
 }
 
-// blockReader reads a checkpoint front to back. No length is believed before it
+// source is a checkpoint that is read front to back. No length is believed before it
 // was compared with what is left of the file.
-type blockReader struct {
+type source struct {
 	f    vfs.File
 	name string
 	size int64
-	off  int64 // of the next block
-	head [blockHead]byte
-	sum  *summer
+	at   int64 // where the part stands that is being read
+}
+
+func (s *source) run(store wal.StoreID, to sink) (Summary, error) {
+	r, err := s.open()
+	if err != nil {
+		return Summary{}, err
+	}
+	h, err := r.header()
+	if err != nil {
+		return Summary{}, err
+	}
+	if h.Store != store {
+		return Summary{}, &fault.Error{Err: fault.ErrForeign, Detail: fmt.Sprintf("checkpoint of store %x", h.Store)}
+	}
+	take := to(r, h)
+	for {
+		block, err := r.block()
+		if err != nil {
+			return Summary{}, err
+		}
+		if block == nil {
+			return r.footer()
+		}
+		if err := take(block); err != nil {
+			return Summary{}, err
+		}
+	}
+}
+
+// open decides by the first byte how the file is spelled.
+func (s *source) open() (reading, error) {
+	var first [1]byte
+	if err := s.read(first[:], 0); err != nil {
+		return nil, err
+	}
+	if first[0] == '{' {
+		return &lineReader{source: s}, nil
+	}
+	return &chunkReader{source: s}, nil
 }
 
 // read fills b from off; a file that ends inside is damage.
-func (r *blockReader) read(b []byte, off int64) error {
-	if off+int64(len(b)) > r.size {
-		return at(damage("ends after %d bytes", r.size), r.name, r.size)
+func (s *source) read(b []byte, off int64) error {
+	if off+int64(len(b)) > s.size {
+		return at(damage("ends after %d bytes", s.size), s.name, s.size)
 	}
-	n, err := r.f.ReadAt(b, off)
+	n, err := s.f.ReadAt(b, off)
 	if n == len(b) {
 		return nil
 	}
 	if err == nil || errors.Is(err, io.EOF) {
-		return at(damage("became shorter while it was read"), r.name, off+int64(n))
+		return at(damage("became shorter while it was read"), s.name, off+int64(n))
 	}
 	return err
 }
 
-func (r *blockReader) header(store wal.StoreID) (Header, error) {
-	b := make([]byte, headerSize+blockHead)
-	if err := r.read(b, 0); err != nil {
-		return Header{}, err
-	}
-	h, err := decodeHeader(b)
-	if err != nil {
-		return h, at(err, r.name, 0)
-	}
-	if h.Store != store {
-		return h, at(&fault.Error{Err: fault.ErrForeign, Detail: fmt.Sprintf("checkpoint of store %x", h.Store)}, r.name, 0)
-	}
-	r.off = headerSize
-	copy(r.head[:], b[headerSize:])
-	return h, nil
-}
-
-// next returns the entries of the next block, or nil where the footer begins. The
-// head of the following block is read with it.
-func (r *blockReader) next() ([]byte, error) {
-	n := int64(binary.LittleEndian.Uint32(r.head[:]))
-	if n == 0 {
-		return nil, nil
-	}
-	if n > r.size-r.off-blockHead-footerSize {
-		return nil, at(damage("block of %d bytes runs over the end of the file", n), r.name, r.off)
-	}
-	b := make([]byte, n+blockHead)
-	if err := r.read(b, r.off+blockHead); err != nil {
-		return nil, err
-	}
-	entries := b[:n:n]
-	if head := r.sum.head(entries); head != r.head {
-		return nil, at(damage("block does not match its checksum"), r.name, r.off)
-	}
-	r.off += blockHead + n
-	copy(r.head[:], b[n:])
-	return entries, nil
-}
-
-func (r *blockReader) footer() error {
-	b := make([]byte, footerSize)
-	if err := r.read(b, r.off); err != nil {
-		return err
-	}
-	want := r.sum.footer(binary.LittleEndian.Uint64(b[24:]))
-	if string(want) != string(b) {
-		return at(damage("footer does not match the blocks"), r.name, r.off)
-	}
-	if r.off+footerSize != r.size {
-		return at(damage("%d bytes behind the footer", r.size-r.off-footerSize), r.name, r.off+footerSize)
+// over returns an error where the file does not end at off.
+func (s *source) over(off int64) error {
+	if off != s.size {
+		return at(damage("%d bytes behind the footer", s.size-off), s.name, off)
 	}
 	return nil
 }

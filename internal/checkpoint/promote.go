@@ -17,6 +17,7 @@ import (
 type Promoter struct {
 	FS    vfs.FS
 	Store wal.StoreID
+	Codec wal.Codec
 	Now   func() int64                                    // nanoseconds since 1970
 	Trim  func(ctx context.Context, before wal.Seq) error // forgets segments that end before a seq
 	Known map[batch.Seq]Header                            // checkpoints known to verify; Run adds to it
@@ -74,7 +75,7 @@ func (p *Promoter) write(ctx context.Context, pic *state.Picture) (Summary, erro
 		}
 		return p.Pace(n)
 	}
-	sum, err := Write(p.FS, Backup, Image{p.Store, pic}, pace) // p1
+	sum, err := Write(p.FS, Backup, Image{p.Store, pic, p.Codec}, pace) // p1
 	if err != nil {
 		return sum, err
 	}

@@ -15,10 +15,12 @@ import (
 )
 
 // TestPromoteTrace: p1 to p6, three times, so that there is something to drop.
-func TestPromoteTrace(t *testing.T) {
+func TestPromoteTrace(t *testing.T) { codecs(t, promoteTrace) }
+
+func promoteTrace(t *testing.T, codec wal.Codec) {
 	var trace vfs.Trace
 	fsys := vfs.NewLog(dirOnly(t), trace.Record)
-	p := promoter(fsys, new([]wal.Seq))
+	p := promoter(fsys, codec, new([]wal.Seq))
 	p.Trim = func(_ context.Context, before wal.Seq) error {
 		trace.Note(fmt.Sprint("trim below ", before))
 		return nil
@@ -35,7 +37,7 @@ func TestPromoteTrace(t *testing.T) {
 			t.Errorf("%+v", res)
 		}
 	}
-	golden(t, "promote.trace", trace.String())
+	golden(t, "promote."+codec.String()+".trace", trace.String())
 	if got := slices.Sorted(maps.Keys(disk(t, fsys))); !slices.Equal(got, []string{"checkpoint-00000000000000000020", "checkpoint-00000000000000000030"}) {
 		t.Errorf("left %v", got)
 	}
@@ -47,11 +49,13 @@ func TestPromoteTrace(t *testing.T) {
 // TestPromoteFails lets each operation of a promotion fail once. Before p4 a full
 // disk leaves the store as it was and usable; every other failure means that
 // nobody knows, and says so.
-func TestPromoteFails(t *testing.T) {
+func TestPromoteFails(t *testing.T) { codecs(t, promoteFails) }
+
+func promoteFails(t *testing.T, codec wal.Codec) {
 	other := errors.New("broken")
 	for name, cause := range map[string]error{"full": fault.ErrNoSpace, "full in the middle": vfs.Short(fault.ErrNoSpace), "broken": other} {
 		n, renames := 1, 0
-		for promoteFailsAt(t, name, n, cause, &renames) {
+		for (promotion{codec, name, cause}).failsAt(t, n, &renames) {
 			n++
 		}
 		if n < 18 || renames != 1 {
@@ -60,11 +64,19 @@ func TestPromoteFails(t *testing.T) {
 	}
 }
 
-func promoteFailsAt(t *testing.T, name string, n int, cause error, renames *int) bool {
+// promotion is one that fails for a cause.
+type promotion struct {
+	codec wal.Codec
+	name  string
+	cause error
+}
+
+func (p promotion) failsAt(t *testing.T, n int, renames *int) bool {
 	t.Helper()
+	codec, name, cause := p.codec, p.name, p.cause
 	m := dirOnly(t)
-	put(t, m, 5)
-	put(t, m, 10)
+	put(t, m, codec, 5)
+	put(t, m, codec, 10)
 	before := disk(t, m)
 	var hit vfs.Op
 	early := true // the operation that failed comes before p4
@@ -80,8 +92,9 @@ func promoteFailsAt(t *testing.T, name string, n int, cause error, renames *int)
 		return err
 	}))
 	var trimmed []wal.Seq
-	p := promoter(fail, &trimmed)
-	_, err := p.Run(t.Context(), picture(t, 20, content{"k": "w"}))
+	new20 := picture(t, 20, content{"k": "w"})
+	by := promoter(fail, codec, &trimmed)
+	_, err := by.Run(t.Context(), new20)
 	if hit.N == 0 {
 		check(t, err)
 		return false
@@ -104,7 +117,7 @@ func promoteFailsAt(t *testing.T, name string, n int, cause error, renames *int)
 		t.Errorf("%s: trimmed %v", what, trimmed)
 	}
 	if harmless {
-		_, err := p.Run(t.Context(), picture(t, 20, content{"k": "w"}))
+		_, err := by.Run(t.Context(), new20)
 		check(t, err)
 		if got := disk(t, m); len(got) != 2 || len(trimmed) != 1 || trimmed[0] != 11 {
 			t.Errorf("%s: tried again: %d files, trimmed %v", what, len(got), trimmed)
@@ -114,20 +127,24 @@ func promoteFailsAt(t *testing.T, name string, n int, cause error, renames *int)
 }
 
 // TestPromoteUndoFails: where taking back fails too, nobody knows.
-func TestPromoteUndoFails(t *testing.T) {
+func TestPromoteUndoFails(t *testing.T) { codecs(t, promoteUndoFails) }
+
+func promoteUndoFails(t *testing.T, codec wal.Codec) {
 	m := dirOnly(t)
 	fail := vfs.NewFail(m, vfs.When(vfs.OnKind(vfs.OpSync, vfs.OpRemove), vfs.Always(fault.ErrNoSpace)))
-	_, err := promoter(fail, new([]wal.Seq)).Run(t.Context(), picture(t, 20, nil))
+	_, err := promoter(fail, codec, new([]wal.Seq)).Run(t.Context(), picture(t, 20, nil))
 	if _, ok := errors.AsType[*Unsure](err); !ok || !errors.Is(err, fault.ErrNoSpace) {
 		t.Errorf("%v", err)
 	}
 }
 
 // TestPromoteCancelled leaves the store as it was.
-func TestPromoteCancelled(t *testing.T) {
+func TestPromoteCancelled(t *testing.T) { codecs(t, promoteCancelled) }
+
+func promoteCancelled(t *testing.T, codec wal.Codec) {
 	m := dirOnly(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	p := promoter(m, new([]wal.Seq))
+	p := promoter(m, codec, new([]wal.Seq))
 	p.Pace = func(int) error { cancel(); return context.Cause(ctx) }
 	_, err := p.Run(ctx, picture(t, 20, nil))
 	if _, unsure := errors.AsType[*Unsure](err); unsure || !errors.Is(err, context.Canceled) || len(disk(t, m)) != 0 {
@@ -140,14 +157,16 @@ func TestPromoteCancelled(t *testing.T) {
 
 // TestPromoteReadsBack: what was written must be what is read, before anything
 // depends on it.
-func TestPromoteReadsBack(t *testing.T) {
+func TestPromoteReadsBack(t *testing.T) { codecs(t, promoteReadsBack) }
+
+func promoteReadsBack(t *testing.T, codec wal.Codec) {
 	m := dirOnly(t)
 	fsys := vfs.NewLog(m, func(op vfs.Op, _ error) {
 		if op.Kind == vfs.OpSync && op.Name == Backup {
 			spoil(t, m, Backup)
 		}
 	})
-	_, err := promoter(fsys, new([]wal.Seq)).Run(t.Context(), picture(t, 20, nil))
+	_, err := promoter(fsys, codec, new([]wal.Seq)).Run(t.Context(), picture(t, 20, nil))
 	if _, unsure := errors.AsType[*Unsure](err); !unsure || !errors.Is(err, fault.ErrCorrupt) || len(disk(t, m)) != 0 {
 		t.Errorf("%v, left %v", err, disk(t, m))
 	}
@@ -156,7 +175,7 @@ func TestPromoteReadsBack(t *testing.T) {
 // TestPromoteKeeps: a setting that this version does not know promotes nothing.
 func TestPromoteKeeps(t *testing.T) {
 	m := dirOnly(t)
-	_, err := promoter(m, new([]wal.Seq)).Run(t.Context(), set(t, `{"versions":3}`))
+	_, err := promoter(m, wal.Binary, new([]wal.Seq)).Run(t.Context(), set(t, `{"versions":3}`))
 	if wantKind(t, err, fault.ErrIncompatible); len(disk(t, m)) != 0 {
 		t.Error("something was written")
 	}

@@ -38,24 +38,21 @@ func (n *notBegun) Unwrap() error { return n.cause }
 type Image struct {
 	Store   wal.StoreID
 	Picture *state.Picture
+	Codec   wal.Codec // how the file is spelled
 }
 
 func (img Image) writeTo(f vfs.File, pace Pace) (Summary, error) {
 	p := img.Picture
-	h := Header{Store: img.Store, At: state.Position{Seq: p.Seq(), Time: p.Time(), Chain: p.Chain()}}
-	s := newSummer(h)
-	out := flusher{f: f, pace: pace, buf: h.encode()}
+	s := newSpelling(img.Codec, Header{Store: img.Store, At: p.Position()})
+	out := flusher{f: f, pace: pace, buf: s.header()}
 	for entries := range p.Image(BlockSize) {
-		head := s.head(entries)
-		if err := out.add(head[:], entries); err != nil {
+		out.buf = s.block(out.buf, entries)
+		if err := out.flush(flushSize); err != nil {
 			return Summary{}, err
 		}
 	}
-	err := out.add(s.footer(uint64(p.Len())), nil)
-	if err == nil {
-		err = out.flush()
-	}
-	return s.sum, err
+	out.buf = append(out.buf, s.footer(uint64(p.Len()))...)
+	return s.summary(), out.flush(0)
 }
 
 // flusher gathers small writes.
@@ -66,15 +63,11 @@ type flusher struct {
 	buf  []byte
 }
 
-func (w *flusher) add(a, b []byte) error {
-	w.buf = append(append(w.buf, a...), b...)
-	if len(w.buf) < flushSize {
+// flush writes what was gathered where that is at least so many bytes.
+func (w *flusher) flush(least int) error {
+	if len(w.buf) < least {
 		return nil
 	}
-	return w.flush()
-}
-
-func (w *flusher) flush() error {
 	if w.pace != nil {
 		if err := w.pace(len(w.buf)); err != nil {
 			return err
@@ -86,9 +79,16 @@ func (w *flusher) flush() error {
 	return err
 }
 
-// Size returns about how many bytes the file of a picture takes: exactly, but for
-// what its blocks have at their head.
-func Size(p *state.Picture) int64 {
-	live := int64(p.Stats().LiveBytes)
-	return headerSize + live + (live/BlockSize+1)*blockHead + footerSize
+// Size returns about how many bytes the file of a picture takes. Under the binary
+// codec that is exact, but for what its blocks have at their head. Under NDJSON it
+// is what ASCII text and compact JSON take in tenant main; other bytes take a third
+// more, other text up to three times as much.
+func Size(p *state.Picture, c wal.Codec) int64 {
+	stats := p.Stats()
+	live := int64(stats.LiveBytes)
+	blocks := live/BlockSize + 1
+	if c == wal.NDJSON {
+		return headerLine + live + int64(stats.Keys)*entryLine + blocks*blockLine + footerLine
+	}
+	return headerSize + live + blocks*blockHead + footerSize
 }

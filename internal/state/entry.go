@@ -37,6 +37,18 @@ func writeEntry(b []byte, e Entry) {
 	copy(b[n:], e.Value)
 }
 
+// AppendEntry appends the bytes of an entry.
+func AppendEntry(dst []byte, e Entry) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(e.Key)))
+	dst = binary.AppendUvarint(dst, uint64(len(e.Value)))
+	dst = binary.AppendUvarint(dst, uint64(e.Seq))
+	return append(append(dst, e.Key...), e.Value...)
+}
+
+// FirstEntry returns the entry that b begins with, and its size in bytes. b must be
+// good: a part of what Picture.Image yielded. The entry lies in b.
+func FirstEntry(b []byte) (e Entry, size int) { return readEntry(b), sizeAt(b) }
+
 // uvarint is binary.Uvarint for bytes that are known to be good, with the length
 // of what it read.
 func uvarint(b []byte) (v uint64, n int) {
