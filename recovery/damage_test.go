@@ -18,7 +18,7 @@ import (
 func TestDamage(t *testing.T) { both(t, testDamage) }
 
 func testDamage(t *testing.T, codec wal.Codec) {
-	n, other := write(t, codec, 1), write(t, codec, 2)
+	n, other := novelIn(t, codec, 1), novelIn(t, codec, 2)
 	if n.id == other.id {
 		t.Fatal("two stores have one id")
 	}
@@ -104,7 +104,7 @@ func forged(t testing.TB, n *novel) string {
 	t.Helper()
 	e := state.NewEdit(state.Empty())
 	e.Apply(&batch.Batch{Ops: []batch.Op{putOp("key", "other")}}, state.Position{Seq: 8, Chain: batch.Chain{66}})
-	file, _ := backupOf(t, n.id, e.Picture())
+	file, _ := n.backup(t, n.id, e.Picture())
 	return file
 }
 
@@ -113,7 +113,7 @@ func forged(t testing.TB, n *novel) string {
 func TestOlderCheckpoint(t *testing.T) { both(t, testOlderCheckpoint) }
 
 func testOlderCheckpoint(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	c8 := checkpoint.Name(8)
 	good := n.closed[c8]
 	for name, c := range map[string]struct {
@@ -148,7 +148,7 @@ func testOlderCheckpoint(t *testing.T, codec wal.Codec) {
 func TestDamagedCheckpointProves(t *testing.T) { both(t, testDamagedCheckpointProves) }
 
 func testDamagedCheckpointProves(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	f := files{FormatName: n.closed[FormatName], "log/": ""}
 	c8 := checkpoint.Name(8)
 	for name, g := range map[string]files{
@@ -168,7 +168,7 @@ func testDamagedCheckpointProves(t *testing.T, codec wal.Codec) {
 func TestLOCKProves(t *testing.T) { both(t, testLOCKProves) }
 
 func testLOCKProves(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	eleven := codec.SegmentName(11)
 	short := n.closed.with(eleven, gone)
 	e := refuses(t, "LOCK", short, fault.ErrCorrupt, small(5))
@@ -177,7 +177,7 @@ func testLOCKProves(t *testing.T, codec wal.Codec) {
 	}
 	n.opens(t, "no line in LOCK", short.with(LockName, ""), 10)
 	n.opens(t, "a damaged line", short.flip(LockName, 20), 10)
-	n.opens(t, "LOCK of another store", short.with(LockName, write(t, codec, 2).closed[LockName]), 10)
+	n.opens(t, "LOCK of another store", short.with(LockName, novelIn(t, codec, 2).closed[LockName]), 10)
 	crashed := n.crashed.with(eleven, gone)
 	e = refuses(t, "log/durable", crashed, fault.ErrCorrupt, small(5))
 	if !strings.Contains(e.Error(), wal.DurableName) {
@@ -191,7 +191,7 @@ func testLOCKProves(t *testing.T, codec wal.Codec) {
 func TestBelowTheCheckpoint(t *testing.T) { both(t, testBelowTheCheckpoint) }
 
 func testBelowTheCheckpoint(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	five, seven := codec.SegmentName(5), codec.SegmentName(7)
 	for name, f := range map[string]files{"one missing": n.closed.with(seven, gone), "one damaged": n.closed.flip(seven, n.frames(t, n.closed, seven)[0]+188)} {
 		m := f.disk(t)
@@ -265,7 +265,7 @@ func testBatchThatIsNone(t *testing.T, codec wal.Codec) {
 func TestUnsealedInTheMiddle(t *testing.T) { both(t, testUnsealedInTheMiddle) }
 
 func testUnsealedInTheMiddle(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	nobody := n.closed.with(LockName, "")
 	seven, nine, eleven := codec.SegmentName(7), codec.SegmentName(9), codec.SegmentName(11)
 	noSeal := func(name string) string {

@@ -120,7 +120,7 @@ func (e edited) cut(t *testing.T, n *novel, what string) {
 // nothing is changed, where anything proves that they were durable: a newer segment,
 // LOCK or log/durable.
 func TestEdited(t *testing.T) {
-	n := write(t, wal.NDJSON, 1)
+	n := novelIn(t, wal.NDJSON, 1)
 	nine, eleven := wal.NDJSON.SegmentName(9), wal.NDJSON.SegmentName(11)
 	for where, e := range map[string]edited{
 		"in the middle":           {f: n.closed, name: nine, line: 1},
@@ -203,7 +203,7 @@ func TestEditedUnproven(t *testing.T) {
 
 // TestEditedHarmless: what editors add behind the end is no damage: it is cut.
 func TestEditedHarmless(t *testing.T) {
-	n := write(t, wal.NDJSON, 1)
+	n := novelIn(t, wal.NDJSON, 1)
 	nine, eleven := wal.NDJSON.SegmentName(9), wal.NDJSON.SegmentName(11)
 	for name, f := range map[string]files{
 		"a line end behind the seal":            n.closed.with(eleven, n.closed[eleven]+"\n"),
@@ -260,7 +260,7 @@ func resum(t *testing.T, id wal.StoreID, text string, which func(i int) bool) st
 // TestEditedWithSum: who edits a line and makes its sum right again is found by the
 // chain: the next group, or the seal, was written behind another batch.
 func TestEditedWithSum(t *testing.T) {
-	n := write(t, wal.NDJSON, 1)
+	n := novelIn(t, wal.NDJSON, 1)
 	three, _ := threeLines(t)
 	nine, eleven, one := wal.NDJSON.SegmentName(9), wal.NDJSON.SegmentName(11), wal.NDJSON.SegmentName(1)
 	id3, err := wal.ReadHeader(three.disk(t), one, storeOf(t, three))

@@ -32,7 +32,7 @@ func uuidOf(t testing.TB, f files) string {
 func TestFormatLines(t *testing.T) { both(t, testFormatLines) }
 
 func testFormatLines(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	id := uuidOf(t, n.closed)
 	for name, c := range map[string]struct {
 		line           string
@@ -87,7 +87,7 @@ func testFormatLines(t *testing.T, codec wal.Codec) {
 func TestFormatFlipped(t *testing.T) { both(t, testFormatFlipped) }
 
 func testFormatFlipped(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	good := n.closed[FormatName]
 	for i := range good {
 		for bit := range 8 {
@@ -185,7 +185,7 @@ func TestReplacementNamesAreTemp(t *testing.T) {
 func TestNotAStore(t *testing.T) { both(t, testNotAStore) }
 
 func testNotAStore(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	seg := n.closed.segments()[0]
 	for name, f := range map[string]files{
 		"a file":                  {"notes.txt": "x"},
@@ -223,7 +223,7 @@ func testNotAStore(t *testing.T, codec wal.Codec) {
 func TestUnknownFilesStay(t *testing.T) { both(t, testUnknownFilesStay) }
 
 func testUnknownFilesStay(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	f := n.closed
 	unknown := []string{".gitignore", "mirror/", "log/notes", "log/checkpoint-8", "report.tmp", "log/sub/"}
 	for _, path := range unknown {

@@ -32,7 +32,7 @@ func known(err error) bool {
 // FuzzFormat reads any bytes as FORMAT, as they are or with a right checksum. What
 // decodes is spelled again so that it decodes to the same.
 func FuzzFormat(f *testing.F) {
-	n := write(f, wal.Binary, 1)
+	n := write(f, 1)
 	f.Add([]byte(n.closed[FormatName]), false)
 	f.Add([]byte(object(0, `"x"`, `"y"`, "", uuidOf(f, n.closed), "binary")), true)
 	f.Add([]byte(object(7, "", "", `"z"`, "", "x")), true)
@@ -66,7 +66,7 @@ func FuzzFormat(f *testing.F) {
 
 // FuzzLock reads any bytes as LOCK: what does not check out says nothing.
 func FuzzLock(f *testing.F) {
-	n := write(f, wal.Binary, 1)
+	n := write(f, 1)
 	f.Add([]byte(n.closed[LockName]), false)
 	f.Add([]byte(n.crashed[LockName]), false)
 	f.Add([]byte(`{"store":"00","closed":{"seq":18446744073709551615,"chain":"","time":"2026-01-02T03:04:05Z"}}`), true)
@@ -97,9 +97,9 @@ func FuzzOpen(f *testing.F) { fuzzOpen(f, wal.Binary) }
 func FuzzOpenLines(f *testing.F) { fuzzOpen(f, wal.NDJSON) }
 
 func fuzzOpen(f *testing.F, codec wal.Codec) {
-	n := write(f, codec, 1)
+	n := novelIn(f, codec, 1)
 	paths := append(n.closed.names(""), "log/durable", checkpoint.Backup, checkpoint.Recover, checkpoint.Truncate, checkpoint.TruncateFlag, "log/spare-1")
-	backup, flag := backupOf(f, n.id, n.pic11)
+	backup, flag := n.backup(f, n.id, n.pic11)
 	f.Add(uint8(0), []byte(n.closed[FormatName]))
 	f.Add(uint8(4), []byte(n.closed[paths[5]]))
 	f.Add(uint8(5), []byte(strings.ReplaceAll(n.closed[paths[5]], "\n", "\r\n")))

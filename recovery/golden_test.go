@@ -25,7 +25,7 @@ func goldenDir(codec wal.Codec) string {
 // middle of a write, so that a tail is kept, and which was closed then.
 func goldenStore(t testing.TB, codec wal.Codec) (*novel, files) {
 	t.Helper()
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	m := tornTail(t, n.id, n.crashed, n.crashed.segments()[3]).disk(t)
 	a := begin(t, m, making(codec, 2))
 	a.close()
@@ -115,9 +115,9 @@ func testCreateTrace(t *testing.T, codec wal.Codec) {
 		check(t, s.Log.Close())
 		check(t, Release(s.Lock, s.ID, Closed{}))
 	}
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	f := tornTail(t, n.id, n.crashed.with("log/durable", gone), n.crashed.segments()[3])
-	backup, flag := backupOf(t, n.id, n.pic11)
+	backup, flag := n.backup(t, n.id, n.pic11)
 	f = f.with(checkpoint.Backup, backup).with(checkpoint.Recover, flag).with("log/spare-1", "x")
 	trace.Note("-- open after a crash: promotion, torn tail, unproven frames, spare")
 	_, err := Open(t.Context(), vfs.NewLog(f.disk(t), trace.Record), small(1))
@@ -150,8 +150,8 @@ func goldenText(t *testing.T, name, got string) {
 func TestNovelIsTheSame(t *testing.T) { both(t, testNovelIsTheSame) }
 
 func testNovelIsTheSame(t *testing.T, codec wal.Codec) {
-	same(t, "again", write(t, codec, 1).closed, write(t, codec, 1).closed)
-	a, b := write(t, codec, 1).closed, write(t, codec, 2).closed
+	same(t, "again", novelIn(t, codec, 1).closed, novelIn(t, codec, 1).closed)
+	a, b := novelIn(t, codec, 1).closed, novelIn(t, codec, 2).closed
 	if slices.ContainsFunc(a.names("log/"), func(path string) bool { return a[path] == b[path] }) {
 		t.Error("two stores have a file in common")
 	}

@@ -151,7 +151,7 @@ func (a *author) put(key, value string) {
 func (a *author) checkpoint() {
 	a.t.Helper()
 	check(a.t, a.s.Log.Rotate(a.t.Context()))
-	p := checkpoint.Promoter{FS: a.s.FS, Store: a.s.ID, Now: func() int64 { return now().UnixNano() }, Trim: a.s.Log.Trim, Known: a.s.Known}
+	p := checkpoint.Promoter{FS: a.s.FS, Store: a.s.ID, Codec: a.s.Format.LogCodec(), Now: func() int64 { return now().UnixNano() }, Trim: a.s.Log.Trim, Known: a.s.Known}
 	_, err := p.Run(a.t.Context(), a.edit.Picture())
 	check(a.t, err)
 }
@@ -305,7 +305,10 @@ func value(seq int) string {
 	return fmt.Sprint(seq, strings.Repeat("v", 300))
 }
 
-func write(t testing.TB, codec wal.Codec, seed uint64) *novel {
+func write(t testing.TB, seed uint64) *novel { return novelIn(t, wal.Binary, seed) }
+
+// novelIn is the same under a codec.
+func novelIn(t testing.TB, codec wal.Codec, seed uint64) *novel {
 	t.Helper()
 	m := vfs.NewMem(vfs.MemOptions{})
 	a := begin(t, m, making(codec, seed))
@@ -389,11 +392,11 @@ func refuses(t testing.TB, what string, f files, kind *fault.Kind, opts Options)
 	return e
 }
 
-// backupOf is the file of a checkpoint and the flag that names it.
-func backupOf(t testing.TB, id wal.StoreID, p *state.Picture) (file, flag string) {
+// backup is the file of a checkpoint and the flag that names it.
+func (n *novel) backup(t testing.TB, id wal.StoreID, p *state.Picture) (file, flag string) {
 	t.Helper()
 	m := files{"log/": ""}.disk(t)
-	sum, err := checkpoint.Write(m, checkpoint.Backup, checkpoint.Image{Store: id, Picture: p}, nil)
+	sum, err := checkpoint.Write(m, checkpoint.Backup, checkpoint.Image{Store: id, Picture: p, Codec: n.codec}, nil)
 	check(t, err)
 	return slurp(t, m, checkpoint.Backup), promotionLine(id, p.Seq(), sum.Digest)
 }

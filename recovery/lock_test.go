@@ -19,7 +19,7 @@ import (
 func TestClosedLineStays(t *testing.T) { both(t, testClosedLineStays) }
 
 func testClosedLineStays(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	eleven := codec.SegmentName(11)
 	m := n.closed.disk(t)
 	s, err := Open(t.Context(), m.Reopen(), small(7))
@@ -46,7 +46,7 @@ func testClosedLineStays(t *testing.T, codec wal.Codec) {
 func TestHolderIsNamedEarly(t *testing.T) { both(t, testHolderIsNamedEarly) }
 
 func testHolderIsNamedEarly(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	m := n.crashed.disk(t)
 	named, refused := 0, 0
 	s, err := Open(t.Context(), vfs.NewFail(m.Reopen(), vfs.InjectorFunc(func(op vfs.Op) error {
@@ -86,7 +86,7 @@ func testClosedLineIsDurable(t *testing.T, codec wal.Codec) {
 func TestLockLines(t *testing.T) { both(t, testLockLines) }
 
 func testLockLines(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	m := n.closed.disk(t)
 	s, err := Open(t.Context(), m.Reopen(), small(7))
 	check(t, err)
@@ -122,7 +122,7 @@ func testLockLines(t *testing.T, codec wal.Codec) {
 func TestOpenCancelled(t *testing.T) { both(t, testOpenCancelled) }
 
 func testOpenCancelled(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	cause := errors.New("enough")
 	stopped := 0
 	for at := 1; ; at++ {
@@ -155,7 +155,7 @@ func testOpenCancelled(t *testing.T, codec wal.Codec) {
 func TestLongTail(t *testing.T) { both(t, testLongTail) }
 
 func testLongTail(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	eleven := codec.SegmentName(11)
 	torn := tornTail(t, n.id, n.crashed, eleven)
 	torn = torn.with(eleven, torn[eleven]+strings.Repeat("x", maxKept)+"the end")
@@ -184,7 +184,7 @@ func testLongTail(t *testing.T, codec wal.Codec) {
 func TestNotClosedIsTold(t *testing.T) { both(t, testNotClosedIsTold) }
 
 func testNotClosedIsTold(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	for name, f := range map[string]files{
 		"killed":         n.crashed,
 		"seal not told":  n.closed.with(LockName, ""),
@@ -209,7 +209,7 @@ func testNotClosedIsTold(t *testing.T, codec wal.Codec) {
 func TestBehindAnOldSeal(t *testing.T) { both(t, testBehindAnOldSeal) }
 
 func testBehindAnOldSeal(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	nine := codec.SegmentName(9)
 	m := n.closed.with(nine, n.closed[nine]+"left of a file that was longer").disk(t)
 	s, err := Open(t.Context(), m.Reopen(), small(5))

@@ -39,8 +39,8 @@ func (n *novel) reads(t testing.TB, what string, m vfs.FS, last int) Report {
 func TestReadOnly(t *testing.T) { both(t, testReadOnly) }
 
 func testReadOnly(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
-	backup, flag := backupOf(t, n.id, n.pic11)
+	n := novelIn(t, codec, 1)
+	backup, flag := n.backup(t, n.id, n.pic11)
 	newest := n.crashed.segments()[3]
 	torn := tornTail(t, n.id, n.crashed, newest)
 	tail := int64(185) // with padding before it
@@ -76,7 +76,7 @@ func testReadOnly(t *testing.T, codec wal.Codec) {
 func TestReadOnlyWhileWritten(t *testing.T) { both(t, testReadOnlyWhileWritten) }
 
 func testReadOnlyWhileWritten(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	m := n.closed.disk(t)
 	s, err := Open(t.Context(), m.Reopen(), small(5))
 	check(t, err)
@@ -191,9 +191,9 @@ func testCreateFails(t *testing.T, codec wal.Codec) {
 func TestOpenFails(t *testing.T) { both(t, testOpenFails) }
 
 func testOpenFails(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	newest := n.crashed.segments()[3]
-	backup, flag := backupOf(t, n.id, n.pic11)
+	backup, flag := n.backup(t, n.id, n.pic11)
 	f := tornTail(t, n.id, n.crashed.with(wal.DurableName, gone), newest).with(checkpoint.Backup, backup).with(checkpoint.Recover, flag).with("log/spare-1", "x")
 	end := func(m *vfs.Mem) files {
 		t.Helper()
@@ -238,7 +238,7 @@ func testCancelled(t *testing.T, codec wal.Codec) {
 	if _, err := Open(ctx, m, small(1)); !errors.Is(err, context.Canceled) || len(dump(t, m)) != 0 {
 		t.Errorf("%v", err)
 	}
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	if _, err := Check(ctx, n.closed.disk(t), CheckOptions{Now: now}, func(Finding) {}); !errors.Is(err, context.Canceled) {
 		t.Errorf("check: %v", err)
 	}
@@ -249,7 +249,7 @@ func testCancelled(t *testing.T, codec wal.Codec) {
 func TestRepeat(t *testing.T) { both(t, testRepeat) }
 
 func testRepeat(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	m := tornTail(t, n.id, n.crashed, n.crashed.segments()[3]).disk(t)
 	for i := range 4 {
 		s, err := Open(t.Context(), m.Reopen(), small(uint64(i)))

@@ -19,7 +19,7 @@ import (
 func TestNovel(t *testing.T) { both(t, testNovel) }
 
 func testNovel(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	want := []string{"FORMAT", "LOCK", codec.SegmentName(5), codec.SegmentName(7), codec.SegmentName(9), codec.SegmentName(11),
 		"log/checkpoint-00000000000000000004", "log/checkpoint-00000000000000000008"}
 	if got := n.closed.names(""); !slices.Equal(got, want) {
@@ -42,9 +42,9 @@ func testNovel(t *testing.T, codec wal.Codec) {
 func TestPromotionRows(t *testing.T) { both(t, testPromotionRows) }
 
 func testPromotionRows(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
-	backup, flag := backupOf(t, n.id, n.pic8)
-	foreign, foreignFlag := backupOf(t, wal.StoreID{1}, n.pic8)
+	n := novelIn(t, codec, 1)
+	backup, flag := n.backup(t, n.id, n.pic8)
+	foreign, foreignFlag := n.backup(t, wal.StoreID{1}, n.pic8)
 	final := checkpoint.Name(8)
 	is := func(path, data string) func(files) files { return func(f files) files { return f.with(path, data) } }
 	enter := func(data string) func(files) files { return is(final, data) }
@@ -88,8 +88,8 @@ func testPromotionRows(t *testing.T, codec wal.Codec) {
 func TestRecoverFlagBack(t *testing.T) { both(t, testRecoverFlagBack) }
 
 func testRecoverFlagBack(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
-	backup, flag := backupOf(t, n.id, n.pic11)
+	n := novelIn(t, codec, 1)
+	backup, flag := n.backup(t, n.id, n.pic11)
 	sum, err := checkpoint.Verify(n.closed.disk(t), checkpoint.Name(8), n.id)
 	check(t, err)
 	old := promotionLine(n.id, 8, sum.Digest)
@@ -118,8 +118,8 @@ func testRecoverFlagBack(t *testing.T, codec wal.Codec) {
 func TestPromotionDrops(t *testing.T) { both(t, testPromotionDrops) }
 
 func testPromotionDrops(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
-	backup, flag := backupOf(t, n.id, n.pic8)
+	n := novelIn(t, codec, 1)
+	backup, flag := n.backup(t, n.id, n.pic8)
 	f := n.before.with(checkpoint.Name(8), backup).with(checkpoint.Recover, flag)
 	// What the first promotion dropped has come back: its unlinks were not durable.
 	old := n.oldest(t)
@@ -160,7 +160,7 @@ func (n *novel) oldest(t testing.TB) files {
 			old[path] = data
 		}
 	}
-	file, _ := backupOf(t, n.id, n.pic2)
+	file, _ := n.backup(t, n.id, n.pic2)
 	old[checkpoint.Name(2)] = file
 	return old
 }
@@ -182,7 +182,7 @@ func (n *novel) early(t testing.TB) files {
 func TestCutRows(t *testing.T) { both(t, testCutRows) }
 
 func testCutRows(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	newest := n.crashed.segments()[3]
 	torn := tornTail(t, n.id, n.crashed, newest)
 	copyName, copyData := keptCopy(t, torn)
@@ -228,7 +228,7 @@ func testCutRows(t *testing.T, codec wal.Codec) {
 func TestTailCopyIsWhole(t *testing.T) { both(t, testTailCopyIsWhole) }
 
 func testTailCopyIsWhole(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	newest := n.crashed.segments()[3]
 	m := n.crashed.tracked(t)
 	f, err := m.Open(newest, vfs.ReadWrite)
@@ -274,7 +274,7 @@ func keptCopy(t testing.TB, f files) (name, data string) {
 func TestFlagsWithoutATail(t *testing.T) { both(t, testFlagsWithoutATail) }
 
 func testFlagsWithoutATail(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	tail := fmt.Sprintf(`{"store":"%x","segment":11,"epoch":5,"offset":512,"digest":"00"}`+"\n", n.id[:])
 	raise := fmt.Sprintf(`{"store":"%x"}`+"\n", n.id[:])
 	for name, f := range map[string]files{"closed": n.closed, "crashed": n.crashed} {
@@ -290,9 +290,9 @@ func testFlagsWithoutATail(t *testing.T, codec wal.Codec) {
 func TestFlagsInEveryCombination(t *testing.T) { both(t, testFlagsInEveryCombination) }
 
 func testFlagsInEveryCombination(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
-	backup, flag := backupOf(t, n.id, n.pic11)
-	foreignBackup, foreignFlag := backupOf(t, wal.StoreID{1}, n.pic11)
+	n := novelIn(t, codec, 1)
+	backup, flag := n.backup(t, n.id, n.pic11)
+	foreignBackup, foreignFlag := n.backup(t, wal.StoreID{1}, n.pic11)
 	tail := fmt.Sprintf(`{"store":"%x","segment":11,"epoch":5,"offset":512,"digest":"00"}`+"\n", n.id[:])
 	raise := fmt.Sprintf(`{"store":"%x"}`+"\n", n.id[:])
 	foreign := func(s string) string {
@@ -329,7 +329,7 @@ func testFlagsInEveryCombination(t *testing.T, codec wal.Codec) {
 func TestTailThatWasDurable(t *testing.T) { both(t, testTailThatWasDurable) }
 
 func testTailThatWasDurable(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	newest := n.crashed.segments()[3]
 	torn := n.crashed.with(newest, n.crashed[newest][:n.frames(t, n.crashed, newest)[0]+188]) // #11 is gone, log/durable knows it
 	e := refuses(t, "log/durable", torn, fault.ErrCorrupt, small(9))
@@ -350,7 +350,7 @@ func testTailThatWasDurable(t *testing.T, codec wal.Codec) {
 func TestUnprovenIsWrittenAgain(t *testing.T) { both(t, testUnprovenIsWrittenAgain) }
 
 func testUnprovenIsWrittenAgain(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	f := n.crashed.with(wal.DurableName, gone)
 	r := n.opens(t, "no log/durable", f, 11)
 	if r.Rewritten == 0 || !r.Sealed || r.Clean {
@@ -367,8 +367,8 @@ func testUnprovenIsWrittenAgain(t *testing.T, codec wal.Codec) {
 func TestFlagIsDurableBeforeDropping(t *testing.T) { both(t, testFlagIsDurableBeforeDropping) }
 
 func testFlagIsDurableBeforeDropping(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
-	backup, flag := backupOf(t, n.id, n.pic8)
+	n := novelIn(t, codec, 1)
+	backup, flag := n.backup(t, n.id, n.pic8)
 	m := n.before.with(checkpoint.Backup, backup).tracked(t)
 	file, err := m.Open(checkpoint.Recover, vfs.CreateNew)
 	check(t, err)

@@ -69,7 +69,7 @@ func damagedStores(t testing.TB, n, other *novel) map[string]struct {
 func TestSalvage(t *testing.T) { both(t, testSalvage) }
 
 func testSalvage(t *testing.T, codec wal.Codec) {
-	n, other := write(t, codec, 1), write(t, codec, 2)
+	n, other := novelIn(t, codec, 1), novelIn(t, codec, 2)
 	for name, c := range damagedStores(t, n, other) {
 		m := c.f.disk(t)
 		plan, err := salvaged(t, m, SalvageOptions{DryRun: true})
@@ -102,7 +102,7 @@ func testSalvage(t *testing.T, codec wal.Codec) {
 func TestSalvageRefuses(t *testing.T) { both(t, testSalvageRefuses) }
 
 func testSalvageRefuses(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	c4, c8 := checkpoint.Name(4), checkpoint.Name(8)
 	future := []byte(n.closed[c8])
 	future[8] = 1
@@ -135,7 +135,7 @@ func testSalvageRefuses(t *testing.T, codec wal.Codec) {
 func TestSalvageWhole(t *testing.T) { both(t, testSalvageWhole) }
 
 func testSalvageWhole(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	for name, f := range map[string]files{"closed": n.closed, "crashed": n.crashed, "torn": tornTail(t, n.id, n.crashed.with(wal.DurableName, gone), codec.SegmentName(11))} {
 		m := f.disk(t)
 		sum, err := salvaged(t, m, SalvageOptions{})
@@ -151,7 +151,7 @@ func testSalvageWhole(t *testing.T, codec wal.Codec) {
 func TestRescue(t *testing.T) { both(t, testRescue) }
 
 func testRescue(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	nine := codec.SegmentName(9)
 	var got []batch.Seq
 	sum, err := salvaged(t, n.closed.flip(nine, n.frames(t, n.closed, nine)[0]+188).disk(t), SalvageOptions{DryRun: true, Rescued: func(e wal.Entry) error {
@@ -177,7 +177,7 @@ func testRescue(t *testing.T, codec wal.Codec) {
 func TestSalvageCrash(t *testing.T) { both(t, testSalvageCrash) }
 
 func testSalvageCrash(t *testing.T, codec wal.Codec) {
-	n, other := write(t, codec, 1), write(t, codec, 2)
+	n, other := novelIn(t, codec, 1), novelIn(t, codec, 2)
 	seen, images := map[[32]byte]bool{}, 0
 	for name, c := range damagedStores(t, n, other) {
 		m := c.f.tracked(t)
@@ -254,7 +254,7 @@ func (f files) have(data string) bool {
 func TestSalvageEnds(t *testing.T) { both(t, testSalvageEnds) }
 
 func testSalvageEnds(t *testing.T, codec wal.Codec) {
-	n := write(t, codec, 1)
+	n := novelIn(t, codec, 1)
 	f := n.closed.flip(codec.SegmentName(9), n.frames(t, n.closed, codec.SegmentName(9))[0]+188)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
