@@ -35,6 +35,7 @@ func (c *checker) segments() error {
 func (c *checker) segment(f File, next batch.Seq) error {
 	c.sum.Segments++
 	first, _, _ := wal.ParseSegment(f.Base())
+	c.look.reading = f.Path
 	seg, err := wal.Scan(c.ctx, wal.Place{FS: c.fs, Name: f.Path, Store: c.store}, c.visit)
 	if err != nil {
 		c.prev = nil
@@ -52,6 +53,9 @@ func (c *checker) segment(f File, next batch.Seq) error {
 func (c *checker) visit(e wal.Entry, off int64) error {
 	if chain, ok := c.chains[e.Seq]; ok && chain != e.Chain {
 		c.tell(Finding{SeverityError, "chain", checkpoint.Name(e.Seq), 0, uint64(e.Seq), "its chain value is not that of the log", "log and checkpoint do not belong together"})
+	}
+	if c.look.otherEnd(e.Seq, e.Chain) {
+		c.other = &Finding{SeverityError, "chain", c.look.reading, off, uint64(e.Seq), "its chain value is not the one with which the store was closed, as " + LockName + " tells", affected(e.Seq, 0)}
 	}
 	if e.Flags&batch.FlagRef != 0 {
 		return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/vlogdb/vlog/internal/checkpoint"
 	"github.com/vlogdb/vlog/internal/fault"
+	"github.com/vlogdb/vlog/internal/state"
 	"github.com/vlogdb/vlog/internal/vfs"
 	"github.com/vlogdb/vlog/wal"
 )
@@ -217,4 +218,66 @@ func testBehindAnOldSeal(t *testing.T, codec wal.Codec) {
 	if got := slurp(t, m, nine); got != n.closed[nine] || s.Report.Clean {
 		t.Errorf("%d bytes, %+v", len(got)-len(n.closed[nine]), s.Report)
 	}
+}
+
+// TestClosedWithOtherBatches: LOCK tells with which chain value the store was closed. A
+// log that reads well and has another there was put together of two copies, or edited
+// with everything that checks it.
+func TestClosedWithOtherBatches(t *testing.T) { both(t, testClosedWithOtherBatches) }
+
+func testClosedWithOtherBatches(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
+	eleven := codec.SegmentName(11)
+	m := n.closed.with(eleven, gone).with(LockName, "").disk(t) // a copy as it was before #11
+	a := begin(t, m, small(44))
+	a.put("key4", "another")
+	a.close()
+	theirs := dump(t, m)
+	f := n.closed.with(eleven, theirs[eleven])
+	at := int64(n.frames(t, theirs, eleven)[0])
+	for _, opts := range []Options{small(5), readOnly()} {
+		if e := refuses(t, "mixed", f, fault.ErrCorrupt, opts); e.At.Path != eleven || e.At.Offset != at || e.At.Seq != 11 {
+			t.Error(e)
+		}
+	}
+	if found := findings(t, f); len(found) != 1 || found[0].Kind != "chain" || found[0].File != eleven || found[0].Offset != at || found[0].Seq != 11 {
+		t.Errorf("%+v", found)
+	}
+	m = f.disk(t)
+	if sum, err := salvaged(t, m, SalvageOptions{}); err != nil || sum.Whole || sum.Last != 11 || len(sum.Aside) != 0 {
+		t.Errorf("%+v, %v", sum, err)
+	}
+	s, err := Open(t.Context(), m.Reopen(), small(6))
+	if check(t, err); contentOf(s.Picture)["key4"] != "another" {
+		t.Error("the salvaged store holds something else")
+	}
+	if _, err := Open(t.Context(), theirs.disk(t), small(6)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestClosedAtACheckpoint: the same where a checkpoint is all that reaches so far.
+func TestClosedAtACheckpoint(t *testing.T) { both(t, testClosedAtACheckpoint) }
+
+func testClosedAtACheckpoint(t *testing.T, codec wal.Codec) {
+	m := files{}.disk(t)
+	a := begin(t, m, making(codec, 1))
+	a.put("a", "b")
+	a.checkpoint()
+	a.edit = state.NewEdit(state.Empty()) // as if closed with other batches
+	a.close()
+	f := dump(t, m)
+	for _, opts := range []Options{small(5), readOnly()} {
+		if e := refuses(t, "mixed", f, fault.ErrCorrupt, opts); e.At.Path != checkpoint.Name(1) || e.At.Seq != 1 {
+			t.Error(e)
+		}
+	}
+	if found := findings(t, f); len(found) != 1 || found[0].Kind != "chain" || found[0].File != codec.SegmentName(1) {
+		t.Errorf("%+v", found)
+	}
+	if sum, err := salvaged(t, m, SalvageOptions{}); err != nil || sum.Whole {
+		t.Errorf("%+v, %v", sum, err)
+	}
+	_, err := Open(t.Context(), m.Reopen(), small(6))
+	check(t, err)
 }

@@ -104,6 +104,9 @@ func (l *look) apply(e wal.Entry, off int64) error {
 		return &fault.Error{Op: "open", At: fault.Place{Path: l.reading, Offset: off, Seq: uint64(e.Seq)}, Err: fault.ErrCorrupt, Detail: "its chain value is not that of the checkpoint",
 			Hint: "log and checkpoint do not belong together; restore a backup"}
 	}
+	if l.otherEnd(e.Seq, e.Chain) {
+		return otherHistory(fault.Place{Path: l.reading, Offset: off, Seq: uint64(e.Seq)})
+	}
 	if e.Seq != l.last+1 {
 		return nil
 	}

@@ -50,6 +50,7 @@ func (v *salvage) scan(p *piece) (err error) {
 		if chain, ok := v.chains[e.Seq]; ok && chain != e.Chain {
 			p.odd, p.why = true, fmt.Sprintf("its chain value at %v is not that of the checkpoint", e.Seq)
 		}
+		v.other = v.other || v.end.otherEnd(e.Seq, e.Chain)
 		if e.Flags&batch.FlagRef != 0 {
 			return nil
 		}
