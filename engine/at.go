@@ -77,7 +77,7 @@ func (db *DB) present(ctx context.Context) (*state.Picture, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	return db.picture(), nil
+	return db.see(ctx)
 }
 
 func notYet(seq, last batch.Seq) error {
@@ -111,6 +111,7 @@ type moment struct {
 	now  *state.Picture
 }
 
+// isBefore says whether the moment lies before the time of a batch.
 func (m moment) isBefore(nanos int64) bool { return time.Unix(0, nanos).After(m.time) }
 
 // before returns the last batch before the first one that is later than a moment. What

@@ -82,8 +82,9 @@ func (c *core) moment(ctx context.Context) (m backup.Moment, err error) {
 	return m, err
 }
 
-// Backup is DB.Backup for a store that nobody has open for writing. What a crash left
-// in it is not repaired, and what nothing proves is not copied.
+// Backup is DB.Backup for a store that is not open here; another process may write to it
+// meanwhile. What a crash left in it is not repaired, and what nothing proves is not
+// copied.
 func Backup(ctx context.Context, dir, dest string, opts BackupOptions) (BackupResult, error) {
 	fsys, err := vfs.OpenOS(dir)
 	if err != nil {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"iter"
 	"strconv"
 	"time"
@@ -42,39 +43,69 @@ func (b Batch) AppendJSON(dst []byte) []byte {
 
 // Batches yields the batches that the store keeps, from a number on, in order; 0
 // means from the first one kept. What is durable when the loop begins is what it
-// yields. An error is the last pair: ErrCompacted for a number that is no longer
-// kept, ErrCorrupt, ErrIO, ErrClosed or the context's. It works on a read-only DB
-// too, and the sequence may be ranged again.
+// yields, on a read-only DB what other processes made durable too. An error is the last
+// pair: ErrCompacted for a number that is no longer kept, ErrCorrupt, ErrIO, ErrClosed
+// or the context's. The sequence may be ranged again.
 func (db *DB) Batches(ctx context.Context, from uint64) iter.Seq2[Batch, error] {
 	return func(yield func(Batch, error) bool) {
 		if err := db.core.ended("read log"); err != nil {
 			yield(Batch{}, err)
 			return
 		}
-		log := db.core.store.Log
-		if from == 0 {
-			first, _, _, err := log.Bounds(ctx)
-			if err != nil {
-				yield(Batch{}, err)
-				return
-			}
-			from = uint64(first)
+		db.core.batches(ctx, from, batchReader{db.core.store.Log.Read, yield})
+	}
+}
+
+// batchReader is how batches are read and to whom they go.
+type batchReader struct {
+	read  func(context.Context, wal.Seq) iter.Seq2[wal.Entry, error]
+	yield func(Batch, error) bool
+}
+
+// firstTries bounds how often reading begins again because the first batch that was
+// kept has gone before it could be read.
+const firstTries = 20
+
+// batches yields the batches from a number on; 0 is the first that is kept.
+func (c *core) batches(ctx context.Context, from uint64, r batchReader) {
+	if from > 0 {
+		r.from(ctx, wal.Seq(from), false)
+		return
+	}
+	for try := range firstTries {
+		first, _, _, err := c.store.Log.Bounds(ctx)
+		if err != nil {
+			r.yield(Batch{}, err)
+			return
 		}
-		var b batch.Batch
-		for e, err := range log.Read(ctx, batch.Seq(from)) {
-			if err == nil {
-				err = decoded(&b, &e)
-			}
-			if err != nil {
-				yield(Batch{}, err)
-				return
-			}
-			chain := hex.EncodeToString(e.Chain[:])
-			if !yield(Batch{Seq: uint64(e.Seq), Time: time.Unix(0, e.Time).UTC(), Chain: chain, Bytes: len(e.Payload), batch: &b}, nil) {
-				return
-			}
+		if !r.from(ctx, first, try < firstTries-1) {
+			return
 		}
 	}
+}
+
+// from yields the batches from a seq on. With may it yields nothing where that one is
+// no longer kept, and returns true.
+func (r *batchReader) from(ctx context.Context, seq wal.Seq, may bool) (late bool) {
+	var b batch.Batch
+	for e, err := range r.read(ctx, seq) {
+		if may && errors.Is(err, fault.ErrCompacted) {
+			return true
+		}
+		may = false
+		if err == nil {
+			err = decoded(&b, &e)
+		}
+		if err != nil {
+			r.yield(Batch{}, err)
+			return false
+		}
+		chain := hex.EncodeToString(e.Chain[:])
+		if !r.yield(Batch{Seq: uint64(e.Seq), Time: time.Unix(0, e.Time).UTC(), Chain: chain, Bytes: len(e.Payload), batch: &b}, nil) {
+			return false
+		}
+	}
+	return false
 }
 
 // decoded reads the batch of an entry.

@@ -93,7 +93,7 @@ func plain(ctx context.Context) (context.Context, func()) {
 // and puts the checkpoint in place.
 func (c *core) promote(ctx context.Context, pace checkpoint.Pace, res *CheckpointResult) error {
 	before := c.logged.Load()
-	if err := c.store.Log.Rotate(ctx); err != nil {
+	if err := c.store.Writer.Rotate(ctx); err != nil {
 		return c.rotateFailed(err)
 	}
 	pic := c.committer.Published()
@@ -128,7 +128,7 @@ func (c *core) rotateFailed(err error) error {
 // wrote is told of every group that was published.
 func (c *core) wrote(bytes int) {
 	logged := c.logged.Add(int64(bytes))
-	if c.opts.background() && (logged >= c.opts.CheckpointAfter || c.store.Log.WantsSpare()) {
+	if c.opts.background() && (logged >= c.opts.CheckpointAfter || c.store.Writer.WantsSpare()) {
 		select {
 		case c.kick <- struct{}{}:
 		default:
@@ -146,8 +146,8 @@ func (c *core) keeper() {
 		case <-c.life.Done():
 			return
 		}
-		if logged := c.logged.Load(); logged >= spareDue && c.store.Log.WantsSpare() {
-			err := c.store.Log.Prepare(c.life, c.breathe)
+		if logged := c.logged.Load(); logged >= spareDue && c.store.Writer.WantsSpare() {
+			err := c.store.Writer.Prepare(c.life, c.breathe)
 			c.tell("prepare a log file", err)
 			spareDue = c.again(err, logged, 0)
 		}

@@ -40,10 +40,10 @@ func newScope(c *core, tenant string) Scope {
 // core is what all scopes and transactions of a DB share.
 type core struct {
 	store     *recovery.Store
+	holders   holders // of the store's directory
 	path      string
 	opts      Options
-	committer *committer.Committer          // nil where read-only
-	view      atomic.Pointer[state.Picture] // what a read-only DB shows
+	committer *committer.Committer // nil where read-only
 	codec     wal.Codec
 	writer    batch.Writer
 	counter   atomic.Uint64
@@ -81,7 +81,19 @@ func (db *DB) Tenant(name string) (Scope, error) {
 // Name returns the scope's tenant.
 func (s Scope) Name() string { return s.tenant }
 
-// picture returns what readers see.
+// see returns what readers see. On a read-only DB that is everything answered by now,
+// in whatever process.
+func (s Scope) see(ctx context.Context) (*state.Picture, error) {
+	if s.at != nil {
+		return s.at, nil
+	}
+	if c := s.core.committer; c != nil {
+		return c.Published(), nil
+	}
+	return s.core.store.Reader.Now(ctx)
+}
+
+// picture returns what readers saw last: on a read-only DB it does not look again.
 func (s Scope) picture() *state.Picture {
 	if s.at != nil {
 		return s.at
@@ -89,7 +101,16 @@ func (s Scope) picture() *state.Picture {
 	if c := s.core.committer; c != nil {
 		return c.Published()
 	}
-	return s.core.view.Load()
+	return s.core.store.Reader.Picture()
+}
+
+// latest is see for those who have no error to return: where it fails it is what was
+// seen last, and the next read tells.
+func (s Scope) latest() *state.Picture {
+	if p, err := s.see(context.Background()); err == nil {
+		return p
+	}
+	return s.picture()
 }
 
 // ended returns ErrClosed once the DB was closed.
@@ -117,7 +138,19 @@ func (db *DB) Durable() uint64 {
 	if c := db.core.committer; c != nil {
 		return uint64(c.Durable())
 	}
-	return uint64(db.picture().Seq())
+	return uint64(db.latest().Seq())
+}
+
+// Refresh makes a read-only DB show everything that was answered before the call, in
+// whatever process. Every read outside a transaction, and every beginning of one, does
+// that by itself; Refresh tells why it fails, and when it is a good time to wait for it.
+// On a DB that writes there is nothing to do.
+func (db *DB) Refresh(ctx context.Context) error {
+	if err := db.core.ended("refresh"); err != nil {
+		return err
+	}
+	_, err := db.see(ctx)
+	return err
 }
 
 // Sync waits until everything committed or submitted so far is on disk. After an
@@ -140,16 +173,16 @@ func (db *DB) Close() error {
 		return &fault.Error{Op: "close", At: fault.Place{Path: c.path}, Err: fault.ErrClosed}
 	}
 	defer close(c.done)
-	if c.committer == nil {
-		return c.store.FS.Close()
-	}
 	c.end()
+	if c.committer == nil {
+		return errors.Join(c.store.Reader.Close(), c.holders.done())
+	}
 	c.tasks.Wait()
 	c.rollbackAll()
 	err := c.committer.Close()
 	c.checkpointing <- struct{}{} // a checkpoint by hand comes to its end first
-	err = errors.Join(err, c.store.Log.Close())
-	return errors.Join(err, c.release(err), c.store.FS.Close())
+	err = errors.Join(err, c.store.Writer.Close())
+	return errors.Join(err, c.release(err), c.holders.done())
 }
 
 // release lets the lock go. After a clean end LOCK tells how far the log reaches.
@@ -182,7 +215,7 @@ func (c *core) rollbackAll() {
 
 // poison ends writing after a failure that the log did not see.
 func (c *core) poison(cause error) {
-	c.store.Log.Fail(cause)
+	c.store.Writer.Fail(cause)
 	c.committer.Poison(cause)
 }
 

@@ -22,6 +22,10 @@
 // what a crash can no longer take away. [SyncPolicy] tells what is otherwise where
 // [Options].Sync is not zero.
 //
+// Any number of processes may open a store with [Options].ReadOnly while one writes; what
+// that has answered they see when they look. [DB.Watch] yields the batches of the log
+// and then those that come.
+//
 // A DB, a Scope and what they return are safe for any number of goroutines; a Tx
 // belongs to one. Byte slices that come out are read-only and stay valid; those
 // that go in are copied. Keys and values may be empty; nil is an empty one.

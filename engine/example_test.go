@@ -349,3 +349,56 @@ func ExampleError() {
 	// begin: InMemory: closed
 	// begin | InMemory | CLOSED | open it again
 }
+
+func ExampleDB_Watch() {
+	ctx, db := context.Background(), memory()
+	defer db.Close()
+	if err := db.Put(ctx, []byte("first"), []byte("1")); err != nil {
+		log.Fatal(err)
+	}
+	for b, err := range db.Watch(ctx, 0) { // what is there, then what comes
+		if err != nil {
+			log.Fatal(err)
+		}
+		for c := range b.Changes() {
+			fmt.Printf("#%d %s %s = %s\n", b.Seq, c.Op, c.Key, c.Value)
+		}
+		if b.Seq == 2 {
+			break // which releases everything
+		}
+		if err := db.Put(ctx, []byte("second"), []byte("2")); err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Output:
+	// #1 put first = 1
+	// #2 put second = 2
+}
+
+func ExampleDB_Refresh() {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "vlog")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	writer, err := engine.Open(ctx, dir, engine.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer writer.Close()
+	reader, err := engine.Open(ctx, dir, engine.Options{ReadOnly: true}) // in another process, perhaps
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer reader.Close()
+	if err := writer.Put(ctx, []byte("apple"), []byte("0.30")); err != nil {
+		log.Fatal(err)
+	}
+	if err := reader.Refresh(ctx); err != nil { // Get would do so by itself
+		log.Fatal(err)
+	}
+	value, err := reader.Get(ctx, []byte("apple"))
+	fmt.Printf("%s %v\n", value, err)
+	// Output: 0.30 <nil>
+}

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -15,8 +16,14 @@ import (
 	"github.com/vlogdb/vlog/internal/vfs"
 )
 
-// TestMain fails where a goroutine is left when every database was closed.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain fails where a goroutine is left when every database was closed. As a child
+// it is the writer that TestFollowProcess kills.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(asWriter); dir != "" {
+		writeAndBeKilled(dir)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func tracked() *vfs.Mem { return vfs.NewMem(vfs.MemOptions{Track: true}) }
 

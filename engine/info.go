@@ -34,7 +34,7 @@ type Info struct {
 	Floor       uint64    // first batch that DB.At goes back to; 0: the empty store
 	LastTime    time.Time // of batch Last; zero where there is none
 	Durable     uint64
-	Beyond      uint64 // read-only: newest batch in the log that is not shown; 0: none
+	Beyond      uint64 // read-only: newest batch in the log that is not shown, since nothing says that it is durable; 0: none
 
 	Segments        int
 	LogBytes        int64    // of segments
@@ -45,7 +45,7 @@ type Info struct {
 
 	Keys    int
 	Tenants int
-	Writer  *Holder // who has it open for writing: this process, or nil where read-only
+	Writer  *Holder // who has it open for writing; nil: nobody
 }
 
 // Info describes the store as it is now.
@@ -54,24 +54,28 @@ func (db *DB) Info(ctx context.Context) (Info, error) {
 	if err := c.ended("info"); err != nil {
 		return Info{}, err
 	}
-	p, f := db.picture(), c.store.Format
+	p, err := db.see(ctx)
+	if err != nil {
+		return Info{}, err
+	}
+	f := c.store.Format
 	chain := p.Chain()
 	info := Info{Path: db.Path(), ID: f.UUID, Format: f.Version, Codec: f.Codec, Created: f.Created, Documentation: f.Documentation, ReadOnly: c.committer == nil, Backup: f.IsBackup(),
-		First: uint64(p.Seq()) + 1, Last: uint64(p.Seq()), Chain: hex.EncodeToString(chain[:]), Durable: db.Durable(), Beyond: uint64(c.store.Report.Beyond)}
+		First: uint64(p.Seq()) + 1, Last: uint64(p.Seq()), Chain: hex.EncodeToString(chain[:]), Durable: uint64(p.Seq())}
 	if t := p.Time(); t != 0 {
 		info.LastTime = time.Unix(0, t).UTC()
 	}
-	var err error
+	if err := db.beyond(ctx, &info); err != nil {
+		return info, err
+	}
 	if info.Keep, err = checkpoint.KeepOf(p); err != nil {
 		return info, err
 	}
 	if info.Keys, err = db.allKeys(ctx, &info); err != nil {
 		return info, err
 	}
-	if c.store.Lock != nil {
-		if info.Writer, err = recovery.HolderNow(c.store.FS); err != nil {
-			return info, err
-		}
+	if info.Writer, err = recovery.HeldBy(c.store.FS); err != nil {
+		return info, err
 	}
 	if err := info.files(c.store.FS); err != nil {
 		return info, err
@@ -91,6 +95,17 @@ func (i *Info) floor() uint64 {
 		return i.Last
 	}
 	return uint64(floor)
+}
+
+// beyond fills in what is durable and what is not.
+func (db *DB) beyond(ctx context.Context, info *Info) error {
+	if c := db.core.committer; c != nil {
+		info.Durable = uint64(c.Durable())
+		return nil
+	}
+	seq, err := db.core.store.Reader.Beyond(ctx)
+	info.Beyond = uint64(seq)
+	return err
 }
 
 // allKeys counts keys and tenants.
@@ -184,15 +199,16 @@ type Stats struct {
 // Stats returns the counts. It is cheap.
 func (db *DB) Stats() Stats {
 	c := db.core
-	p := db.picture()
+	p := db.latest()
 	m := p.Stats()
-	s := Stats{Seq: uint64(p.Seq()), Durable: db.Durable(), Keys: m.Keys, LiveBytes: m.LiveBytes, ArenaBytes: m.ArenaBytes, HeapBytes: m.HeapBytes}
+	s := Stats{Seq: uint64(p.Seq()), Durable: uint64(p.Seq()), Keys: m.Keys, LiveBytes: m.LiveBytes, ArenaBytes: m.ArenaBytes, HeapBytes: m.HeapBytes}
 	if c.committer == nil {
 		return s
 	}
 	w := c.committer.Stats()
+	s.Durable = uint64(c.committer.Durable())
 	s.Commits, s.Groups, s.Syncs, s.Conflicts, s.BatchBytes = w.Commits, w.Groups, w.Syncs, w.Conflicts, w.Bytes
-	s.Spares, s.SinceCheckpoint = c.store.Log.Stats().Spares, c.logged.Load()
+	s.Spares, s.SinceCheckpoint = c.store.Writer.Stats().Spares, c.logged.Load()
 	c.mu.Lock()
 	s.OpenTx = len(c.txs)
 	c.mu.Unlock()

@@ -22,7 +22,10 @@ type Report = recovery.Report
 // are made too. It brings back every acknowledged batch, whatever stopped the
 // last writer, and never changes anything before it knows that nothing was lost.
 //
-// Errors: ErrLocked names the holder; ErrNotStore, ErrExists, ErrIncompatible,
+// Read-only it shows what other processes write, as they are answered: each read looks
+// again. There is no goroutine for that.
+//
+// Errors: ErrLocked, for a second writer, names the holder; ErrNotStore, ErrExists, ErrIncompatible,
 // ErrCorrupt, ErrForeign, ErrNotRegular, ErrReadOnly, ErrDenied, ErrNoLocks,
 // ErrNoSpace, ErrIO. After an error nothing is held.
 func Open(ctx context.Context, dir string, opts Options) (*DB, error) {
@@ -107,7 +110,8 @@ func openFS(ctx context.Context, fsys vfs.FS, opts Options) (*DB, error) {
 
 func newDB(store *recovery.Store, opts Options) *DB {
 	c := &core{store: store, opts: opts, path: store.FS.Path(), gate: semaphore.NewWeighted(gateAll), txs: map[*txCore]struct{}{}, done: make(chan struct{})}
-	c.view.Store(store.Picture)
+	c.holders = holders{fs: store.FS, n: 1}
+	c.life, c.end = context.WithCancel(context.Background())
 	c.codec = store.Format.LogCodec()
 	c.writer = writerID(store)
 	last, _ := store.Picture.Counter(c.writer)
@@ -132,7 +136,7 @@ func writerID(store *recovery.Store) (w batch.Writer) {
 // start makes the parts that only a writer has.
 func (db *DB) start() {
 	c := db.core
-	c.committer = committer.New(c.store.Picture, committer.Options{Log: c.store.Log, Now: c.opts.Clock, SyncEach: c.opts.Sync == SyncAlways, Wrote: c.wrote})
+	c.committer = committer.New(c.store.Picture, committer.Options{Log: c.store.Writer, Now: c.opts.Clock, SyncEach: c.opts.Sync == SyncAlways, Wrote: c.wrote})
 	c.promoter = &checkpoint.Promoter{FS: c.store.FS, Store: c.store.ID, Now: func() int64 { return c.opts.Clock().UnixNano() }, Trim: c.trim, Known: c.store.Known, Codec: c.codec}
 	c.checkpointing = make(chan struct{}, 1)
 	c.kick = make(chan struct{}, 1)
@@ -141,7 +145,6 @@ func (db *DB) start() {
 		c.logged.Store(c.opts.CheckpointAfter)
 	}
 	c.newest = c.store.Report.Checkpoint
-	c.life, c.end = context.WithCancel(context.Background())
 	if c.opts.background() {
 		c.tasks.Go(c.keeper)
 	}
@@ -152,7 +155,7 @@ func (db *DB) start() {
 
 // trim is the last part of a promotion, which ends whoever has given up meanwhile.
 func (c *core) trim(ctx context.Context, before batch.Seq) error {
-	return c.store.Log.Trim(context.WithoutCancel(ctx), before)
+	return c.store.Writer.Trim(context.WithoutCancel(ctx), before)
 }
 
 // setKeep writes the store's Keep where the options change it.

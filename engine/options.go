@@ -17,7 +17,7 @@ import (
 // Options of a DB. The zero value is safe and durable: it opens a store for
 // writing, makes it where there is none, and syncs before every answer.
 type Options struct {
-	ReadOnly      bool   // take no lock, change nothing; ErrLocked while a writer is alive
+	ReadOnly      bool   // take no lock, change nothing; another process may write meanwhile
 	MustExist     bool   // ErrNotStore where there is no store, instead of making one
 	MustNotExist  bool   // ErrExists where there is one
 	Documentation string // kept in a store that is made; at most 256 KiB

@@ -2,9 +2,12 @@ package engine
 
 import (
 	"context"
+	"errors"
 
 	"github.com/vlogdb/vlog/internal/batch"
 	"github.com/vlogdb/vlog/internal/checkpoint"
+	"github.com/vlogdb/vlog/internal/fault"
+	"github.com/vlogdb/vlog/internal/state"
 	"github.com/vlogdb/vlog/internal/vfs"
 	"github.com/vlogdb/vlog/recovery"
 	"github.com/vlogdb/vlog/wal"
@@ -31,18 +34,37 @@ func (db *DB) PlanCheckpoint(ctx context.Context) (CheckpointPlan, error) {
 	if err := c.ended("plan"); err != nil {
 		return CheckpointPlan{}, err
 	}
-	if c.committer != nil { // else nobody writes checkpoints
-		release, err := c.alone(ctx)
-		if err != nil {
-			return CheckpointPlan{}, err
-		}
-		defer release()
+	if c.committer == nil {
+		return db.planBeside(ctx)
 	}
-	return db.plan()
+	release, err := c.alone(ctx)
+	if err != nil {
+		return CheckpointPlan{}, err
+	}
+	defer release()
+	return db.plan(c.committer.Published())
 }
 
-func (db *DB) plan() (CheckpointPlan, error) {
-	c, p := db.core, db.picture()
+// planTries bounds how often a plan is made again because another process removed a
+// checkpoint meanwhile.
+const planTries = 10
+
+// planBeside plans on a read-only DB, whose files somebody else may be changing.
+func (db *DB) planBeside(ctx context.Context) (plan CheckpointPlan, err error) {
+	for range planTries {
+		p, seen := db.see(ctx)
+		if seen != nil {
+			return plan, seen
+		}
+		if plan, err = db.plan(p); !errors.Is(err, fault.ErrNotFound) {
+			return plan, err
+		}
+	}
+	return plan, err
+}
+
+func (db *DB) plan(p *state.Picture) (CheckpointPlan, error) {
+	c := db.core
 	files, err := recovery.Files(c.store.FS)
 	if err != nil {
 		return CheckpointPlan{}, err

@@ -137,7 +137,8 @@ func (s Scope) missing(key []byte) error {
 }
 
 // Get returns the value of a key as it is now; ErrNotFound where it has none. It
-// takes no lock.
+// takes no lock. On a read-only DB it first looks whether another process has written;
+// what that takes is told in docs/DESIGN.md, and within View it happens once.
 func (s Scope) Get(ctx context.Context, key []byte) ([]byte, error) {
 	e, err := s.Entry(ctx, key)
 	return e.Value, err
@@ -145,12 +146,16 @@ func (s Scope) Get(ctx context.Context, key []byte) ([]byte, error) {
 
 // Entry returns a key with its value and the batch that put it, as it is now;
 // ErrNotFound where there is none.
-func (s Scope) Entry(_ context.Context, key []byte) (Entry, error) {
+func (s Scope) Entry(ctx context.Context, key []byte) (Entry, error) {
 	if err := s.core.ended("get"); err != nil {
 		return Entry{}, err
 	}
+	p, err := s.see(ctx)
+	if err != nil {
+		return Entry{}, err
+	}
 	var room [stackKey]byte
-	e, ok := s.picture().Get(append(append(room[:0], s.prefix...), key...))
+	e, ok := p.Get(append(append(room[:0], s.prefix...), key...))
 	if !ok {
 		return Entry{}, s.missing(key)
 	}
@@ -158,11 +163,15 @@ func (s Scope) Entry(_ context.Context, key []byte) (Entry, error) {
 }
 
 // Has reports whether a key has a value now.
-func (s Scope) Has(_ context.Context, key []byte) (bool, error) {
+func (s Scope) Has(ctx context.Context, key []byte) (bool, error) {
 	if err := s.core.ended("has"); err != nil {
 		return false, err
 	}
-	_, ok := s.picture().Get(s.full(key))
+	p, err := s.see(ctx)
+	if err != nil {
+		return false, err
+	}
+	_, ok := p.Get(s.full(key))
 	return ok, nil
 }
 
@@ -175,7 +184,12 @@ func (s Scope) Scan(ctx context.Context, r Range) iter.Seq2[Entry, error] {
 			yield(Entry{}, err)
 			return
 		}
-		s.scan(s.picture(), r, func(e Entry, _ error) bool {
+		p, err := s.see(ctx)
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		s.scan(p, r, func(e Entry, _ error) bool {
 			if err := context.Cause(ctx); err != nil {
 				yield(Entry{}, err)
 				return false
@@ -186,25 +200,33 @@ func (s Scope) Scan(ctx context.Context, r Range) iter.Seq2[Entry, error] {
 }
 
 // Count returns how many keys a range has now, without going through them.
-func (s Scope) Count(_ context.Context, r Range) (int, error) {
+func (s Scope) Count(ctx context.Context, r Range) (int, error) {
 	if err := s.core.ended("count"); err != nil {
+		return 0, err
+	}
+	p, err := s.see(ctx)
+	if err != nil {
 		return 0, err
 	}
 	from, to := s.bounds(r)
 	if string(from) >= string(to) {
 		return 0, nil
 	}
-	return s.picture().Count(from, to), nil
+	return p.Count(from, to), nil
 }
 
 // Tenants yields the tenants that have keys, in order, main first.
-func (db *DB) Tenants(_ context.Context) iter.Seq2[string, error] {
+func (db *DB) Tenants(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		if err := db.core.ended("tenants"); err != nil {
 			yield("", err)
 			return
 		}
-		p := db.picture()
+		p, err := db.see(ctx)
+		if err != nil {
+			yield("", err)
+			return
+		}
 		for from := []byte{byte(batch.KV)}; ; {
 			tenant, ok := firstTenant(p, from)
 			if !ok || !yield(tenant, nil) {

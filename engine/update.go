@@ -20,7 +20,8 @@ const inPlaceAfter = 3
 type inTx struct{ db *core }
 
 // View runs fn on a picture of the published state: what is durable now, and
-// nothing later. It takes no lock and never waits.
+// nothing later. It takes no lock and never waits; on a read-only DB it first reads
+// what other processes have written.
 func (s Scope) View(ctx context.Context, fn func(ctx context.Context, tx *Tx) error) error {
 	tx, err := s.Begin(ctx, Reading)
 	if err != nil {
@@ -145,7 +146,10 @@ func (s Scope) beginReading(ctx context.Context) (*Tx, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	p := s.picture()
+	p, err := s.see(ctx)
+	if err != nil {
+		return nil, err
+	}
 	t := &txCore{db: s.core, tx: txn.New(p, false, 0), base: committer.Base{Picture: p}, mode: Reading, ctx: ctx}
 	return &Tx{t, s}, nil
 }

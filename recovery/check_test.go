@@ -26,7 +26,7 @@ func short(t testing.TB, codec wal.Codec) *novel {
 	add("a", "1")
 	a.checkpoint()
 	add("b", "2")
-	check(t, a.s.Log.Rotate(t.Context()))
+	check(t, a.s.Writer.Rotate(t.Context()))
 	add("c", "3")
 	a.checkpoint()
 	add("a", "4")

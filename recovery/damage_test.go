@@ -250,9 +250,9 @@ func testBatchThatIsNone(t *testing.T, codec wal.Codec) {
 		m := files{}.disk(t)
 		a := begin(t, m, making(codec, 1))
 		a.put("a", "b")
-		_, err := a.s.Log.Append(t.Context(), 1, []batch.Record{c.rec})
+		_, err := a.s.Writer.Append(t.Context(), 1, []batch.Record{c.rec})
 		check(t, err)
-		check(t, a.s.Log.Sync(t.Context()))
+		check(t, a.s.Writer.Sync(t.Context()))
 		e := refuses(t, name, dump(t, m), c.kind, small(2))
 		if e.At.Path != codec.SegmentName(1) || e.At.Offset == 0 || e.At.Seq != 2 {
 			t.Errorf("%s: %v", name, e)

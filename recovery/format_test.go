@@ -249,7 +249,7 @@ func testUnknownFilesStay(t *testing.T, codec wal.Codec) {
 	m := f.disk(t)
 	s, err := Open(t.Context(), m, small(4))
 	check(t, err)
-	check(t, s.Log.Close())
+	check(t, s.Writer.Close())
 	after := dump(t, m)
 	for _, path := range unknown {
 		if _, ok := after[path]; !ok {

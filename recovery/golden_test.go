@@ -94,7 +94,7 @@ func testFormatGolden(t *testing.T, codec wal.Codec) {
 	n.reads(t, "on a real disk", disk, 11)
 	s, err := Open(t.Context(), disk, small(5))
 	check(t, err)
-	check(t, s.Log.Close())
+	check(t, s.Writer.Close())
 	check(t, Release(s.Lock, s.ID, Closed{Seq: 11, Chain: lockChain(t, golden), Time: now()}))
 	check(t, disk.Close())
 	same(t, "opened and closed on a real disk", readTree(t, dir), golden)
@@ -112,7 +112,7 @@ func testCreateTrace(t *testing.T, codec wal.Codec) {
 		s, err := Open(t.Context(), fsys, making(codec, 1))
 		check(t, err)
 		trace.Note("-- close")
-		check(t, s.Log.Close())
+		check(t, s.Writer.Close())
 		check(t, Release(s.Lock, s.ID, Closed{}))
 	}
 	n := novelIn(t, codec, 1)

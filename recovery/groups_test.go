@@ -40,7 +40,7 @@ func testCrashInGroups(t *testing.T, codec wal.Codec) {
 		}
 		g.add(sizes)
 		if round%3 != 1 {
-			check(t, g.author.s.Log.Sync(t.Context()))
+			check(t, g.author.s.Writer.Sync(t.Context()))
 			g.synced = g.author.last
 		}
 	}
@@ -77,7 +77,7 @@ func (g *groups) records(sizes []int) (recs []batch.Record, after []content) {
 func (g *groups) add(sizes []int) {
 	recs, after := g.records(sizes)
 	g.hist, g.asked = append(g.hist, after...), g.author.last+batch.Seq(len(recs))
-	last, err := g.author.s.Log.Append(g.Context(), g.author.last, recs)
+	last, err := g.author.s.Writer.Append(g.Context(), g.author.last, recs)
 	check(g, err)
 	for i, r := range recs {
 		pos := g.author.edit.Picture().Position()
@@ -94,7 +94,7 @@ func (g *groups) refused(sizes []int) {
 	recs, after := g.records(sizes)
 	was := g.hist
 	g.hist, g.asked = append(g.hist[:len(g.hist):len(g.hist)], after...), g.author.last+batch.Seq(len(recs))
-	_, err := g.author.s.Log.Append(g.Context(), g.author.last, recs)
+	_, err := g.author.s.Writer.Append(g.Context(), g.author.last, recs)
 	wantKind(g, err, fault.ErrNoSpace)
 	g.hist, g.asked = was, g.author.last
 }
@@ -163,7 +163,7 @@ func (g *groups) holds(m *vfs.Mem, what string, least batch.Seq) batch.Seq {
 		g.Fatalf("%s: opens at %v with %d keys; synced %v, asked %v", what, last, len(contentOf(s.Picture)), least, g.asked)
 	}
 	p := s.Picture.Chain()
-	check(g, errors.Join(s.Log.Close(), Release(s.Lock, s.ID, Closed{Seq: last, Chain: p[:], Time: now()})))
+	check(g, errors.Join(s.Writer.Close(), Release(s.Lock, s.ID, Closed{Seq: last, Chain: p[:], Time: now()})))
 	clean(g, what, m)
 	return last
 }

@@ -136,7 +136,7 @@ func (a *author) commit(ops ...batch.Op) {
 	b := batch.Batch{Counter: uint64(a.last) + 1, Ops: ops}
 	r := record(a.t, &b)
 	pos := a.edit.Picture().Position()
-	last, err := a.s.Log.Append(a.t.Context(), a.last, []batch.Record{r})
+	last, err := a.s.Writer.Append(a.t.Context(), a.last, []batch.Record{r})
 	check(a.t, err)
 	a.last = last
 	a.edit.Apply(&b, state.Position{Seq: last, Time: r.Time, Chain: pos.Chain.Next(r.Hash)})
@@ -145,20 +145,20 @@ func (a *author) commit(ops ...batch.Op) {
 func (a *author) put(key, value string) {
 	a.t.Helper()
 	a.append(key, value)
-	check(a.t, a.s.Log.Sync(a.t.Context()))
+	check(a.t, a.s.Writer.Sync(a.t.Context()))
 }
 
 func (a *author) checkpoint() {
 	a.t.Helper()
-	check(a.t, a.s.Log.Rotate(a.t.Context()))
-	p := checkpoint.Promoter{FS: a.s.FS, Store: a.s.ID, Codec: a.s.Format.LogCodec(), Now: func() int64 { return now().UnixNano() }, Trim: a.s.Log.Trim, Known: a.s.Known}
+	check(a.t, a.s.Writer.Rotate(a.t.Context()))
+	p := checkpoint.Promoter{FS: a.s.FS, Store: a.s.ID, Codec: a.s.Format.LogCodec(), Now: func() int64 { return now().UnixNano() }, Trim: a.s.Writer.Trim, Known: a.s.Known}
 	_, err := p.Run(a.t.Context(), a.edit.Picture())
 	check(a.t, err)
 }
 
 func (a *author) close() {
 	a.t.Helper()
-	check(a.t, a.s.Log.Close())
+	check(a.t, a.s.Writer.Close())
 	check(a.t, Release(a.s.Lock, a.s.ID, Closed{Seq: a.last, Chain: chainOf(a.edit), Time: now()}))
 }
 
@@ -320,7 +320,7 @@ func novelIn(t testing.TB, codec wal.Codec, seed uint64) *novel {
 			n.pic2 = a.edit.Picture()
 		}
 		if seq == 8 {
-			check(t, a.s.Log.Rotate(t.Context()))
+			check(t, a.s.Writer.Rotate(t.Context()))
 			n.before, n.pic8 = dump(t, m), a.edit.Picture()
 		}
 		if seq%4 == 0 {

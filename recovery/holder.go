@@ -161,6 +161,16 @@ func Release(l vfs.Lock, store wal.StoreID, c Closed) error {
 	return errors.Join(err, l.Close())
 }
 
+// HeldBy returns who has the store open for writing at this moment, as LOCK names them;
+// nil where nobody has, or has not yet said who it is.
+func HeldBy(fsys vfs.FS) (*Holder, error) {
+	held, err := fsys.Held(LockName)
+	if err != nil || !held {
+		return nil, err
+	}
+	return HolderNow(fsys)
+}
+
 // HolderNow returns who LOCK says has the store open; nil where it names nobody.
 func HolderNow(fsys vfs.FS) (*Holder, error) {
 	note, err := readLock(fsys)

@@ -170,7 +170,7 @@ func testLongTail(t *testing.T, codec wal.Codec) {
 	if kept := slurp(t, m, cut.Kept); len(kept) != maxKept || !strings.HasPrefix(torn[eleven][cut.Offset:], kept) {
 		t.Errorf("%d bytes are kept in %s", len(kept), cut.Kept)
 	}
-	check(t, s.Log.Close())
+	check(t, s.Writer.Close())
 	check(t, Release(s.Lock, s.ID, Closed{Seq: 11, Time: now()}))
 	if found := findings(t, dump(t, m)); len(found) != 0 {
 		t.Errorf("check: %+v", found)

@@ -56,18 +56,8 @@ const (
 )
 
 // run looks at everything; an error means that opening must change nothing.
-func (l *look) run(readOnly bool) (err error) {
-	if l.files, err = walk(l.fs); err != nil {
-		return err
-	}
-	if err := plain(l.files); err != nil {
-		return err
-	}
-	l.unknown()
-	if !slices.ContainsFunc(l.files, func(f File) bool { return f.Class == ClassLogDir }) {
-		return &fault.Error{Op: "open", At: fault.Place{Path: wal.Dir}, Err: fault.ErrCorrupt, Detail: "the directory is missing", Hint: "put it back, or restore a backup; nothing was changed"}
-	}
-	if err := l.spelled(); err != nil {
+func (l *look) run(readOnly bool) error {
+	if err := l.list(); err != nil {
 		return err
 	}
 	if err := l.bounds(readOnly); err != nil {
@@ -82,6 +72,21 @@ func (l *look) run(readOnly bool) (err error) {
 		return err
 	}
 	return l.replay()
+}
+
+// list lists and classifies every name.
+func (l *look) list() (err error) {
+	if l.files, err = walk(l.fs); err != nil {
+		return err
+	}
+	if err := plain(l.files); err != nil {
+		return err
+	}
+	l.unknown()
+	if !slices.ContainsFunc(l.files, func(f File) bool { return f.Class == ClassLogDir }) {
+		return &fault.Error{Op: "open", At: fault.Place{Path: wal.Dir}, Err: fault.ErrCorrupt, Detail: "the directory is missing", Hint: "put it back, or restore a backup; nothing was changed"}
+	}
+	return l.spelled()
 }
 
 // spelled returns ErrForeign where a segment is not of the store's codec: such a

@@ -14,7 +14,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/vlogdb/vlog/internal/batch"
@@ -44,14 +43,17 @@ type Options struct {
 
 func (o *Options) nanos() int64 { return o.Now().UnixNano() }
 
-// Store is an open store. Where it was opened read-only Lock is nil and Log frozen.
+// Store is an open store: with a writer and its lock, or, opened read-only, with a
+// reader of what another process may be writing.
 type Store struct {
 	FS      vfs.FS
 	Format  Format
 	ID      wal.StoreID
-	Picture *state.Picture
-	Log     *wal.Local
-	Lock    vfs.Lock
+	Picture *state.Picture                  // as opening found it
+	Log     wal.History                     // what can be read of the log
+	Writer  *wal.Local                      // the same log; nil where read-only
+	Reader  *Reader                         // nil where not
+	Lock    vfs.Lock                        // nil where read-only
 	Known   map[batch.Seq]checkpoint.Header // checkpoints that verify
 	Report  Report
 
@@ -100,7 +102,7 @@ func (s *Store) found(format Format, opts Options) (err error) {
 		return err
 	}
 	if opts.ReadOnly {
-		return unheld(s.FS)
+		return nil
 	}
 	if err := format.writable(); err != nil {
 		return err
@@ -111,10 +113,10 @@ func (s *Store) found(format Format, opts Options) (err error) {
 
 // recover looks, which the context may end, then acts, which goes to its end.
 func (s *Store) recover(ctx context.Context, opts Options) error {
-	l := &look{ctx: ctx, fs: s.FS, store: s.ID, codec: s.Format.LogCodec(), known: s.Known}
 	if opts.ReadOnly {
-		return s.read(l, opts)
+		return s.read(ctx)
 	}
+	l := &look{ctx: ctx, fs: s.FS, store: s.ID, codec: s.Format.LogCodec(), known: s.Known}
 	if err := s.hold(holder(opts)); err != nil {
 		return err
 	}
@@ -126,29 +128,9 @@ func (s *Store) recover(ctx context.Context, opts Options) error {
 		return err
 	}
 	s.done(l)
-	s.Log, err = wal.Resume(s.FS, s.walOptions(opts), wal.Start{Segments: kept, Last: l.last, Chain: l.chain})
+	s.Writer, err = wal.Resume(s.FS, s.walOptions(opts), wal.Start{Segments: kept, Last: l.last, Chain: l.chain})
+	s.Log = s.Writer
 	return err
-}
-
-// read looks and says what opening for writing would do.
-func (s *Store) read(l *look, opts Options) error {
-	if err := l.run(true); err != nil {
-		return err
-	}
-	s.done(l)
-	s.Log = wal.Frozen(s.FS, s.walOptions(opts), wal.Start{Segments: l.kept(), Last: s.Picture.Seq(), Chain: s.Picture.Chain()})
-	return l.measure()
-}
-
-// kept lists the segments as they are.
-func (l *look) kept() []wal.Kept {
-	kept := slices.Clone(l.below)
-	for _, seg := range l.segments {
-		if seg.Frames > 0 {
-			kept = append(kept, wal.Kept{First: seg.Header.First, Last: seg.Last, Epoch: seg.Header.Epoch, Size: seg.End})
-		}
-	}
-	return kept
 }
 
 // done takes over what was found.

@@ -41,7 +41,7 @@ func TestPlaceFormats(t *testing.T) {
 			if kind == nil {
 				check(t, err)
 				if !opts.ReadOnly {
-					check(t, errors.Join(s.Log.Close(), s.Lock.Close()))
+					check(t, errors.Join(s.Writer.Close(), s.Lock.Close()))
 				}
 				continue
 			}

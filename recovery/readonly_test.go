@@ -72,33 +72,33 @@ func testReadOnly(t *testing.T, codec wal.Codec) {
 	}
 }
 
-// TestReadOnlyWhileWritten is refused and names the writer.
-func TestReadOnlyWhileWritten(t *testing.T) { both(t, testReadOnlyWhileWritten) }
+// TestHeldWhileWritten: a second writer, and a check, are refused and told who writes;
+// a reader is not.
+func TestHeldWhileWritten(t *testing.T) { both(t, testHeldWhileWritten) }
 
-func testReadOnlyWhileWritten(t *testing.T, codec wal.Codec) {
+func testHeldWhileWritten(t *testing.T, codec wal.Codec) {
 	n := novelIn(t, codec, 1)
 	m := n.closed.disk(t)
 	s, err := Open(t.Context(), m.Reopen(), small(5))
 	check(t, err)
-	for _, opts := range []Options{readOnly(), small(6)} {
-		before := dump(t, m)
-		_, err := Open(t.Context(), m.Reopen(), opts)
-		wantKind(t, err, fault.ErrLocked)
-		h, ok := errors.AsType[*Holder](err)
-		pid, program, host := vfs.Process()
-		if !ok || h.PID != pid || h.Program != program || h.Host != host || !h.Since.Equal(now()) || !strings.Contains(err.Error(), fmt.Sprint("pid ", pid)) {
-			t.Errorf("read-only %v: %v", opts.ReadOnly, err)
-		}
-		same(t, "refused", dump(t, m), before)
+	before := dump(t, m)
+	_, err = Open(t.Context(), m.Reopen(), small(6))
+	wantKind(t, err, fault.ErrLocked)
+	h, ok := errors.AsType[*Holder](err)
+	pid, program, host := vfs.Process()
+	if !ok || h.PID != pid || h.Program != program || h.Host != host || !h.Since.Equal(now()) || !strings.Contains(err.Error(), fmt.Sprint("pid ", pid)) {
+		t.Errorf("%v", err)
 	}
+	same(t, "refused", dump(t, m), before)
+	n.reads(t, "beside the writer", m, 11)
 	_, err = Check(t.Context(), m.Reopen(), CheckOptions{Now: now}, func(Finding) {})
 	wantKind(t, err, fault.ErrLocked)
-	if h, err := HolderNow(m); err != nil || h == nil {
+	if h, err := HeldBy(m); err != nil || h == nil {
 		t.Errorf("%v, %v", h, err)
 	}
-	check(t, s.Log.Close())
+	check(t, s.Writer.Close())
 	check(t, Release(s.Lock, s.ID, Closed{Seq: 11}))
-	if h, err := HolderNow(m); err != nil || h != nil {
+	if h, err := HeldBy(m); err != nil || h != nil {
 		t.Errorf("%v, %v", h, err)
 	}
 	n.reads(t, "released", m, 11)
@@ -117,7 +117,7 @@ func testReadOnlyShowsWhatIsDurable(t *testing.T, codec wal.Codec) {
 		n := &novel{hist: []content{{}}}
 		for seq := 1; seq <= 6; seq++ {
 			if a.append(fmt.Sprint(seq), "v"); seq <= synced {
-				check(t, a.s.Log.Sync(t.Context()))
+				check(t, a.s.Writer.Sync(t.Context()))
 			}
 			n.hist = append(n.hist, maps.Clone(a.keep))
 		}
@@ -199,7 +199,7 @@ func testOpenFails(t *testing.T, codec wal.Codec) {
 		t.Helper()
 		s, err := Open(t.Context(), m.Reopen(), small(7))
 		check(t, err)
-		check(t, s.Log.Close())
+		check(t, s.Writer.Close())
 		check(t, Release(s.Lock, s.ID, Closed{Seq: 11}))
 		return dump(t, m)
 	}
@@ -284,7 +284,7 @@ func testReplayLong(t *testing.T, codec wal.Codec) {
 	for i := range 3000 { // in no order, more than 1 MiB
 		a.append(fmt.Sprintf("key/%05d", i*2654435761%100000), strings.Repeat("v", 200+i%500))
 	}
-	check(t, a.s.Log.Sync(t.Context()))
+	check(t, a.s.Writer.Sync(t.Context()))
 	f := dump(t, m)
 	name := codec.SegmentName(1)
 	for what, g := range map[string]files{"as it is": f, "zeros behind": f.with(name, f[name]+strings.Repeat("\x00", 3<<20))} {

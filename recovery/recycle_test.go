@@ -113,5 +113,5 @@ func (a *author) keepCheckpoints(n int) {
 	value, err := checkpoint.Keep{Checkpoints: n}.Encode()
 	check(a.t, err)
 	a.commit(batch.Op{Kind: batch.Put, Key: checkpoint.KeepKey(), Value: value})
-	check(a.t, a.s.Log.Sync(a.t.Context()))
+	check(a.t, a.s.Writer.Sync(a.t.Context()))
 }

@@ -110,9 +110,8 @@ func (l *look) apply(e wal.Entry, off int64) error {
 	if e.Seq != l.last+1 {
 		return nil
 	}
-	l.last, l.chain = e.Seq, e.Chain
 	if l.bound && e.Seq > l.limit {
-		l.report.Beyond = e.Seq
+		l.last, l.chain, l.report.Beyond = e.Seq, e.Chain, e.Seq
 		return nil
 	}
 	if e.Flags&batch.FlagRef != 0 {
@@ -122,6 +121,7 @@ func (l *look) apply(e wal.Entry, off int64) error {
 		return &fault.Error{Op: "open", At: fault.Place{Path: l.reading, Offset: off, Seq: uint64(e.Seq)}, Err: fault.KindOf(err), Cause: err}
 	}
 	l.edit.Apply(&l.batch, state.Position{Seq: e.Seq, Time: e.Time, Chain: e.Chain})
+	l.last, l.chain = e.Seq, e.Chain
 	l.report.Replayed++
 	l.report.ReplayedBytes += int64(len(e.Payload))
 	return nil

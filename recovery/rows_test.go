@@ -173,7 +173,7 @@ func (n *novel) early(t testing.TB) files {
 	for seq := 1; seq <= 4; seq++ {
 		a.put(fmt.Sprint("key", seq%7), value(seq))
 	}
-	check(t, a.s.Log.Rotate(t.Context()))
+	check(t, a.s.Writer.Rotate(t.Context()))
 	return dump(t, a.fs)
 }
 
@@ -242,7 +242,7 @@ func testTailCopyIsWhole(t *testing.T, codec wal.Codec) {
 			m.Snapshot().Images(model, 30, func(img *vfs.Image) bool {
 				s, err := Open(t.Context(), img.Mem(false), small(3))
 				check(t, err)
-				check(t, errors.Join(s.Log.Close(), Release(s.Lock, s.ID, Closed{Seq: 11})))
+				check(t, errors.Join(s.Writer.Close(), Release(s.Lock, s.ID, Closed{Seq: 11})))
 				_, err = Check(t.Context(), img.Mem(false), CheckOptions{Now: now}, func(f Finding) {
 					if strings.HasPrefix(f.File, checkpoint.ErrorDir) && f.Kind != "leftover" {
 						t.Errorf("after %v, %v: %+v", op, model, f)

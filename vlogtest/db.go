@@ -60,6 +60,7 @@ var dbParts = []struct {
 	{"cancelled waiting", (*dbTest).cancelledWaiting}, {"limits", (*dbTest).limits}, {"admit", (*dbTest).admit}, {"closed", (*dbTest).closed},
 	{"close with transactions", (*dbTest).closeWithTx}, {"close with waiters", (*dbTest).closeWithWaiters}, {"info", (*dbTest).info},
 	{"reopen", (*dbTest).reopen}, {"must exist", (*dbTest).mustExist}, {"locked", (*dbTest).locked}, {"read-only", (*dbTest).readOnly},
+	{"watch", (*dbTest).watch}, {"read beside", (*dbTest).readBeside},
 	{"checkpoint", (*dbTest).checkpoint}, {"keep", (*dbTest).keep}, {"past", (*dbTest).past}, {"crash", (*dbTest).crash}, {"crash without sync", (*dbTest).crashUnsynced},
 }
 

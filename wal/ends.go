@@ -52,10 +52,15 @@ func ReadEnds(at Place) (Ends, error) {
 }
 
 func endsOf(f vfs.File, at Place) (Ends, error) {
-	r, err := newReader(f, at.Name, at.Store, 0)
+	r, err := newReader(f, at.Name, at.Store, maxHeaderLine) // a header and little more
 	if err != nil {
 		return Ends{}, err
 	}
+	st, err := f.Stat()
+	if err != nil {
+		return Ends{}, err
+	}
+	r.win.size = st.Size
 	e := Ends{Header: r.header, Size: r.win.size}
 	seal, err := r.spell.lastSeal(r)
 	if err != nil {

@@ -103,3 +103,43 @@ func TestScanTo(t *testing.T) {
 		t.Fatalf("behind the end: %+v", seg)
 	}
 }
+
+// TestReadEndsOfLog: of every segment that a log leaves, under each codec, the ends are
+// those that a scan finds; while it is written there is no seal, and a damaged one is none.
+func TestReadEndsOfLog(t *testing.T) { both(t, testReadEndsOfLog) }
+
+func testReadEndsOfLog(t *testing.T, c Codec) {
+	r := newRig(t, mem(), tiny(c))
+	r.fill(10)
+	sealed := 0
+	_, segments := onDisk(t, r.fs)
+	for i, seg := range segments {
+		place := Place{FS: r.fs, Name: seg.Name, Store: ours}
+		e, err := ReadEnds(place)
+		check(t, err)
+		if e.Header != seg.Header || e.Size != seg.Size || e.Sealed != seg.Sealed || e.Sealed && (e.Last != seg.Last || e.Chain != seg.ChainEnd) {
+			t.Fatalf("%s: %+v, scanned %+v", seg.Name, e, seg)
+		}
+		if e.Sealed == (i == len(segments)-1) {
+			t.Fatalf("%s: sealed %v", seg.Name, e.Sealed)
+		}
+		if !e.Sealed {
+			continue
+		}
+		sealed++
+		b := readFile(t, r.fs, seg.Name)
+		for off := len(b) - 200; off < len(b); off++ {
+			b[off] ^= 4
+			writeFile(t, r.fs, seg.Name, b)
+			if got, err := ReadEnds(place); err != nil || got.Sealed && got != e {
+				t.Fatalf("%s, byte %d of %d: %+v, %v", seg.Name, off, len(b), got, err)
+			}
+			b[off] ^= 4
+		}
+		writeFile(t, r.fs, seg.Name, b)
+	}
+	if sealed < 2 {
+		t.Errorf("%d segments ended", sealed)
+	}
+	check(t, r.Close())
+}

@@ -129,13 +129,6 @@ func Resume(fsys vfs.FS, opts Options, start Start) (*Local, error) {
 	return l, nil
 }
 
-// Frozen returns a log that can only be read: what recovery found, up to start.Last.
-// Everything that would change it is ErrClosed. It holds nothing and need not be closed.
-func Frozen(fsys vfs.FS, opts Options, start Start) *Local {
-	return &Local{fs: fsys, opts: opts.withDefaults(), spell: opts.Codec.spelling(), turn: make(chan struct{}, 1), upkeep: make(chan struct{}, 1), making: make(chan struct{}, 1),
-		kept: start.Segments, durable: start.Last, dchain: start.Chain, more: make(chan struct{}), closed: true, over: true, readers: map[uint64]int{}}
-}
-
 // take waits for the turn. A log that failed or was closed gives it out no more.
 func (l *Local) take(ctx context.Context) error {
 	select {

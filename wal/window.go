@@ -21,6 +21,7 @@ type window struct {
 	r    io.ReaderAt
 	size int64
 	base int64 // file offset of buf[0]
+	step int64 // what is read at once; 0 is windowSize; it doubles up to there
 	buf  []byte
 }
 
@@ -32,11 +33,27 @@ func (w *window) at(off int64, n int64) ([]byte, error) {
 	}
 	n = min(n, w.size-off)
 	if off < w.base || off+n > w.base+int64(len(w.buf)) {
-		if err := w.fill(off, max(n, windowSize)); err != nil {
+		if err := w.fill(off, max(n, w.ahead())); err != nil {
 			return nil, err
 		}
 	}
 	return w.buf[off-w.base:][:n:n], nil
+}
+
+// forget drops what was read, of a file that has grown or changed, and begins with
+// small steps.
+func (w *window) forget(size, step int64) {
+	w.size, w.step, w.base, w.buf = size, step, 0, w.buf[:0]
+}
+
+// ahead returns how much is read at once now.
+func (w *window) ahead() int64 {
+	if w.step == 0 {
+		return windowSize
+	}
+	n := w.step
+	w.step = min(2*n, windowSize)
+	return n
 }
 
 // line returns the bytes from off up to and with the next line end, valid until the

@@ -4,6 +4,8 @@ import (
 	"context"
 	"runtime"
 	"runtime/debug"
+	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -47,6 +49,9 @@ func (a *app) info(ctx context.Context, db *engine.DB) error {
 	}
 	if !i.LastTime.IsZero() {
 		rows = append(rows, [2]string{"synced", "#" + number(i.Durable) + " of " + a.time(i.LastTime)})
+	}
+	if w := i.Writer; w != nil {
+		rows = append(rows, [2]string{"writer", "pid " + strconv.Itoa(w.PID) + " " + w.Program + " on " + w.Host + " since " + a.time(w.Since)})
 	}
 	if i.Beyond > 0 {
 		rows = append(rows, [2]string{"beyond", "#" + number(i.Beyond) + " is in the log and not known to be durable"})
@@ -101,15 +106,31 @@ func infoObject(i engine.Info) map[string]any {
 }
 
 func (a *app) statsCommand() *cobra.Command {
-	return &cobra.Command{Use: "stats DIR [flags]", Short: "Say what the map costs in memory and how long opening took",
+	var every time.Duration
+	cmd := &cobra.Command{Use: "stats DIR [flags]", Short: "Say what the map costs in memory and how long opening took",
+		Long: `Say what the map costs in memory and how long opening took. With --watch look again and
+again, until interrupted: how many batches a second come, from whoever writes, and how
+much there is; in place on a terminal, else a line whenever something changed.`,
 		Example: `  vlog stats ./data
-  vlog stats ./data --json`, RunE: func(cmd *cobra.Command, args []string) error {
+  vlog stats ./data --watch
+  vlog stats ./data --watch=500ms --json`, RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := a.take(args, 0, 0)
 			if err != nil {
 				return err
 			}
-			return a.read(cmd.Context(), w.dir, func(db *engine.DB) error { return a.stats(db) })
+			if every < 0 || every == 0 && cmd.Flags().Changed("watch") {
+				return usagef("--watch is above 0")
+			}
+			return a.read(cmd.Context(), w.dir, func(db *engine.DB) error {
+				if every > 0 {
+					return a.watchStats(cmd.Context(), db, every)
+				}
+				return a.stats(db)
+			})
 		}}
+	cmd.Flags().DurationVar(&every, "watch", 0, "look again so often")
+	cmd.Flags().Lookup("watch").NoOptDefVal = watchEvery.String()
+	return cmd
 }
 
 func (a *app) stats(db *engine.DB) error {

@@ -31,7 +31,7 @@ func TestScripts(t *testing.T) {
 			e.Values[holding{}] = new(*engine.DB)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"hold": hold, "release": release, "flip": flip, "edit": edit, "append": appendTo, "code": code, "interrupted": interrupted, "deaf": deaf, "truncated": truncated},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"hold": hold, "release": release, "write": write, "flip": flip, "edit": edit, "append": appendTo, "code": code, "interrupted": interrupted, "deaf": deaf, "truncated": truncated, "followed": followed, "watched": watched},
 	})
 }
 
@@ -45,6 +45,12 @@ func hold(ts *testscript.TestScript, _ bool, args []string) {
 // release closes what hold opened.
 func release(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check((*ts.Value(holding{}).(**engine.DB)).Close())
+}
+
+// write puts into the store that hold opened: write KEY VALUE.
+func write(ts *testscript.TestScript, _ bool, args []string) {
+	db := *ts.Value(holding{}).(**engine.DB)
+	ts.Check(db.Put(context.Background(), []byte(args[0]), []byte(args[1])))
 }
 
 // truncated writes a truncate file of ptvp35: truncated FILE CHARACTERS.

@@ -55,7 +55,7 @@ func TestIncremental(t *testing.T) {
 func segments(t testing.TB, fsys vfs.FS) (names []string) {
 	t.Helper()
 	for name := range files(t, fsys) {
-		if strings.HasSuffix(name, ".vlog") {
+		if strings.HasSuffix(name, ".vlog") || strings.HasSuffix(name, ".ndjson") {
 			names = append(names, name)
 		}
 	}
@@ -65,8 +65,10 @@ func segments(t testing.TB, fsys vfs.FS) (names []string) {
 // TestGap: where the source has dropped what lies behind the place's end, the place
 // goes on from a checkpoint and forgets what no longer leads anywhere; without a gap
 // it keeps what the source has dropped, unless that is to be pruned.
-func TestGap(t *testing.T) {
-	a := newAuthor(t, engine.Options{})
+func TestGap(t *testing.T) { under(t, testGap) }
+
+func testGap(t *testing.T, opts engine.Options) {
+	a := newAuthor(t, opts)
 	p := place()
 	a.put(6)
 	a.backup(p, engine.BackupOptions{})
@@ -144,8 +146,10 @@ func opensClean(t testing.TB, m *vfs.Mem, want content, seq uint64) {
 
 // TestClosedSource: a closed store is backed up without anything written to it, and so
 // is one that a crash left: what is proven of it.
-func TestClosedSource(t *testing.T) {
-	a := newAuthor(t, engine.Options{})
+func TestClosedSource(t *testing.T) { under(t, testClosedSource) }
+
+func testClosedSource(t *testing.T, opts engine.Options) {
+	a := newAuthor(t, opts)
 	a.put(7)
 	a.checkpoint()
 	a.put(4)

@@ -26,8 +26,16 @@ type stage struct {
 // that prunes, and one that must go on where another store's history is dropped.
 func stages(t *testing.T) (all []stage) {
 	t.Helper()
+	for _, codec := range []engine.Codec{engine.Binary, engine.NDJSON} {
+		all = append(all, stagesOf(t, engine.Options{Codec: codec})...)
+	}
+	return all
+}
+
+func stagesOf(t *testing.T, store engine.Options) (all []stage) {
+	t.Helper()
 	add := func(name string, opts engine.BackupOptions, before, after func(a *author)) {
-		a := newAuthor(t, engine.Options{})
+		a := newAuthor(t, store)
 		s := stage{name: name, a: a, place: place(), first: before == nil, opts: opts, met: map[uint64]int{}}
 		s.opts.Clock = clock()
 		if before != nil {
@@ -57,7 +65,7 @@ func stages(t *testing.T) (all []stage) {
 // goes on after a kill.
 func TestCrashBackup(t *testing.T) {
 	for _, s := range stages(t) {
-		t.Run(s.name, func(t *testing.T) {
+		t.Run(s.name+" "+s.a.opts.Codec.String(), func(t *testing.T) {
 			x := &crasher{seen: map[[32]byte]bool{}, limit: 12}
 			x.models = vfs.Models()
 			disk := s.place.Crash(vfs.Kept, 1)
@@ -160,8 +168,10 @@ func (x *crasher) deeper(t *testing.T, disk *vfs.Mem, how string, do func() erro
 
 // TestCrashRestore stops a restore after every operation: the target says that it is
 // not finished, and running it again ends it, or it is finished and opens clean.
-func TestCrashRestore(t *testing.T) {
-	a := newAuthor(t, engine.Options{})
+func TestCrashRestore(t *testing.T) { under(t, testCrashRestore) }
+
+func testCrashRestore(t *testing.T, store engine.Options) {
+	a := newAuthor(t, store)
 	p := place()
 	a.put(3)
 	a.checkpoint()
@@ -209,7 +219,7 @@ func TestCrashRestore(t *testing.T) {
 func TestFailBackup(t *testing.T) {
 	for _, s := range stages(t) {
 		for what, cause := range failures {
-			t.Run(s.name+", "+what, func(t *testing.T) {
+			t.Run(s.name+" "+s.a.opts.Codec.String()+", "+what, func(t *testing.T) {
 				failed := 0
 				n := 1
 				for ; ; n++ {

@@ -44,6 +44,14 @@ func counting(seed uint64) func() uint64 {
 	return func() uint64 { seed++; return seed * 0x9e3779b97f4a7c15 }
 }
 
+// under runs a test under each codec.
+func under(t *testing.T, test func(t *testing.T, opts engine.Options)) {
+	t.Helper()
+	for _, codec := range []engine.Codec{engine.Binary, engine.NDJSON} {
+		t.Run(codec.String(), func(t *testing.T) { test(t, engine.Options{Codec: codec}) })
+	}
+}
+
 // content is what a store holds in tenant main.
 type content map[string]string
 

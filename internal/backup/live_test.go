@@ -17,12 +17,14 @@ import (
 
 // TestUnderLoad: eight writers at work, checkpoints all the while, backups beside: each
 // is exactly what the batches up to the seq that it names make, none missing, none more.
-func TestUnderLoad(t *testing.T) {
+func TestUnderLoad(t *testing.T) { under(t, testUnderLoad) }
+
+func testUnderLoad(t *testing.T, opts engine.Options) {
 	const writers, each = 8, 150
 	ctx := t.Context()
 	mem := vfs.NewMem(vfs.MemOptions{})
 	// A thousand batches: a file is rotated every few, and used again after each checkpoint.
-	db, err := engine.OpenFS(ctx, mem.Reopen(), engine.Options{SegmentSize: 8 << 10, CheckpointAfter: 1 << 40})
+	db, err := engine.OpenFS(ctx, mem.Reopen(), engine.Options{Codec: opts.Codec, SegmentSize: 8 << 10, CheckpointAfter: 1 << 40})
 	check(t, err)
 	defer db.Close()
 	var mu sync.Mutex // guards wrote
@@ -124,10 +126,12 @@ func sample(all []uint64, n int) (some []uint64) {
 
 // TestCompactedUnderneath: at each read of the source, one after the other, the store
 // writes, compacts and forgets files: the backup goes on with what is there then.
-func TestCompactedUnderneath(t *testing.T) {
+func TestCompactedUnderneath(t *testing.T) { under(t, testCompactedUnderneath) }
+
+func testCompactedUnderneath(t *testing.T, opts engine.Options) {
 	again := 0
 	for n := 1; ; n++ {
-		a := newAuthor(t, engine.Options{})
+		a := newAuthor(t, opts)
 		a.put(3)
 		a.checkpoint()
 		a.put(3)

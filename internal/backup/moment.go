@@ -15,7 +15,7 @@ import (
 // moment returns the batch to restore to.
 func (r *restore) moment(ctx context.Context) (batch.Seq, error) {
 	at := batch.Seq(r.opts.Seq)
-	if at > 0 && r.opts.Time.IsZero() && at < r.newestFirst() {
+	if at > 0 && at < r.newestFirst() {
 		return at, nil // whatever is wrong behind it does not matter
 	}
 	m, err := momentOf(ctx, r.src, r.opts.Open)
@@ -54,35 +54,35 @@ func (r *restore) before(ctx context.Context, newest batch.Seq) (batch.Seq, erro
 	if err != nil {
 		return 0, err
 	}
-	limit, at := nanos(r.opts.Time), s.floor(newest)
-	if at > 0 && s.images[0].At.Time > limit {
-		return 0, r.notKept(fault.Place{Seq: uint64(at)})
+	limit, at, floor := nanos(r.opts.Time), s.first(newest)-1, s.floor(newest)
+	if floor > 0 && floor <= at && s.images[0].At.Time > limit {
+		return 0, r.notKept(fault.Place{Seq: uint64(floor)})
 	}
 	for _, p := range s.pieces {
-		if p.last <= at {
-			continue
-		}
 		_, err := wal.ScanTo(ctx, s.at(p.name), p.last, func(e wal.Entry, _ int64) error {
-			if e.Seq > at && e.Time > limit {
+			if e.Time > limit {
 				return errLater
 			}
-			at = max(at, e.Seq)
+			at = e.Seq
 			return nil
 		})
 		if errors.Is(err, errLater) {
-			return at, r.begun(at)
+			break
 		}
 		if err != nil {
 			return 0, err
 		}
 	}
-	return at, nil
+	if at < floor {
+		return 0, r.notKept(fault.Place{Seq: uint64(floor)})
+	}
+	return at, r.begun(at, newest)
 }
 
 // begun returns ErrNotFound for the moment before the first batch: whoever asks for it
 // has mistaken the time, and an empty store is soon made.
-func (r *restore) begun(at batch.Seq) error {
-	if at > 0 {
+func (r *restore) begun(at, newest batch.Seq) error {
+	if at > 0 || newest == 0 {
 		return nil
 	}
 	return &fault.Error{Op: "restore", At: fault.Place{Path: r.src.Path()}, Err: fault.ErrNotFound, Detail: "nothing had happened by then: the first batch is later", Hint: "name a later moment"}

@@ -11,8 +11,10 @@ import (
 
 // TestEveryMoment: a place restored to each seq that it keeps is what the model was
 // then; before that is ErrCompacted, behind it ErrNotFound.
-func TestEveryMoment(t *testing.T) {
-	a := newAuthor(t, engine.Options{})
+func TestEveryMoment(t *testing.T) { under(t, testEveryMoment) }
+
+func testEveryMoment(t *testing.T, opts engine.Options) {
+	a := newAuthor(t, opts)
 	p := place()
 	a.put(4)
 	a.checkpoint()

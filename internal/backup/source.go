@@ -40,7 +40,7 @@ func momentOf(ctx context.Context, fsys vfs.FS, opts recovery.Options) (m Moment
 	}
 	m.Seq, m.Chain = s.Picture.Seq(), s.Picture.Chain()
 	m.Files, err = recovery.Files(fsys)
-	return m, err
+	return m, errors.Join(err, s.Reader.Close())
 }
 
 // lookAtSource learns how far the source counts and what of it is kept.

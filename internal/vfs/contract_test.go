@@ -16,7 +16,7 @@ func testFS(t *testing.T, open func(t *testing.T) FS) {
 	t.Helper()
 	parts := map[string]func(t *testing.T, fsys FS){
 		"open": testOpen, "content": testContent, "names": testNames, "badnames": testBadNames,
-		"dirs": testDirs, "replace": testReplace, "lock": testLock, "closed": testClosed,
+		"dirs": testDirs, "replace": testReplace, "lock": testLock, "hints": testHints, "closed": testClosed,
 	}
 	for name, part := range parts {
 		t.Run(name, func(t *testing.T) { part(t, open(t)) })
@@ -275,6 +275,54 @@ func testLock(t *testing.T, fsys FS) {
 	want(t, err, fault.ErrNotRegular)
 }
 
+// testHints: what changes in the directory is told of, what happens elsewhere need
+// not be, and after Close nothing is left behind. That a hint comes is asked of every
+// FS here; those who use hints must not.
+func testHints(t *testing.T, fsys FS) {
+	check(t, fsys.Mkdir("d"))
+	_, err := fsys.Hints("no")
+	want(t, err, fault.ErrNotFound)
+	f := create(t, fsys, "d/a", "text")
+	_, err = fsys.Hints("d/a")
+	want(t, err, fault.ErrNotRegular)
+	h, err := fsys.Hints("d")
+	check(t, err)
+	other, err := fsys.Hints("d")
+	check(t, err)
+	changes := map[string]func() error{
+		"write":  func() error { _, err := f.WriteAt([]byte("more"), 0); return err },
+		"create": func() error { return create(t, fsys, "d/b", "").Close() },
+		"rename": func() error { return fsys.Rename("d/b", "c") },
+		"back":   func() error { return fsys.Rename("c", "d/b") },
+		"remove": func() error { return fsys.Remove("d/b") },
+	}
+	for _, what := range []string{"write", "create", "rename", "back", "remove"} {
+		check(t, changes[what]())
+		told(t, what, h)
+		told(t, what, other)
+	}
+	for range 1000 { // nobody takes them
+		check(t, changes["write"]())
+	}
+	told(t, "many", h)
+	check(t, h.Close())
+	want(t, h.Close(), fault.ErrClosed)
+	check(t, changes["write"]())
+	told(t, "another is closed", other)
+	check(t, other.Close())
+	check(t, f.Close())
+}
+
+// told waits for a hint.
+func told(t *testing.T, what string, h Hints) {
+	t.Helper()
+	select {
+	case <-h.C():
+	case <-time.After(time.Minute):
+		t.Fatalf("no hint of %s", what)
+	}
+}
+
 func testClosed(t *testing.T, fsys FS) {
 	f := create(t, fsys, "a", "text")
 	check(t, fsys.Close())
@@ -283,6 +331,8 @@ func testClosed(t *testing.T, fsys FS) {
 	_, err = fsys.Open("b", Create)
 	want(t, err, fault.ErrClosed)
 	_, err = fsys.ReadDir(".")
+	want(t, err, fault.ErrClosed)
+	_, err = fsys.Hints(".")
 	want(t, err, fault.ErrClosed)
 	_, err = fsys.Lock("LOCK")
 	want(t, err, fault.ErrClosed)

@@ -39,6 +39,8 @@ type memDisk struct {
 	n    int       // changing operations so far
 	past int       // changing operations of the Mem that this one was a crash of
 	hook func(Op)
+
+	hints map[*memHints]struct{} // who wants to be told of changes
 }
 
 // NewMem returns an empty file system in memory.
@@ -150,6 +152,7 @@ func (d *memDisk) run(op Op, do func() error) error {
 func (d *memDisk) countLocked(op Op) (report func()) {
 	d.n++
 	op.N = d.n
+	d.hintLocked(op)
 	hook := d.hook
 	return func() {
 		if hook != nil {

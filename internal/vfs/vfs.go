@@ -62,6 +62,9 @@ type FS interface {
 	Lock(name string) (Lock, error)
 	// Held reports whether somebody has the lock, without taking it.
 	Held(name string) (bool, error)
+	// Hints tells when something in a directory may have changed. What it tells may
+	// be late or missing, so nobody may rely on it; an error means that there are none.
+	Hints(dir string) (Hints, error)
 	// Boot names the running system's boot: equal until a power cut or restart.
 	Boot() string
 	// Path returns the root as the user knows it, for messages.

@@ -96,6 +96,10 @@ func (w *wrap) Held(name string) (bool, error) {
 	return held, err
 }
 
+// Hints tells of changes in a directory. Like Close it passes unseen: it is no
+// operation on the disk.
+func (w *wrap) Hints(dir string) (Hints, error) { return w.fs.Hints(dir) }
+
 // Boot names the running system's boot.
 func (w *wrap) Boot() string { return w.fs.Boot() }
 

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"iter"
+	"sync"
+	"time"
+
+	"github.com/vlogdb/vlog/engine"
+)
+
+// source is one store whose changes are shown.
+type source struct {
+	name     string // empty where it is the only one
+	db       *engine.DB
+	from, to *moment // nil: from the first batch kept, to any
+	last     int     // begin so many batches before the end; below 0: at from
+
+	next  uint64    // batch to begin with
+	since time.Time // skip batches until one is of this time or later; zero: none
+	end   uint64    // last batch that was there at the beginning
+	until uint64    // last batch that is wanted; 0: any
+	over  bool      // nothing more is wanted
+}
+
+// begin resolves where to begin and where to end.
+func (s *source) begin(ctx context.Context) error {
+	info, err := s.db.Info(ctx)
+	if err != nil {
+		return err
+	}
+	s.end = info.Durable
+	s.next = info.First
+	if s.last >= 0 {
+		s.next = max(info.First, s.end+1-min(uint64(s.last), s.end))
+	}
+	if s.to != nil {
+		s.stop(info)
+	}
+	if s.from == nil {
+		return nil
+	}
+	switch s.from.kind {
+	case bySeq:
+		s.next = max(s.from.seq, 1)
+	case atEnd:
+		s.next = s.end + 1
+	case byTime:
+		s.since = s.from.time
+		return s.reaches(ctx, info.First)
+	}
+	return nil
+}
+
+// stop resolves where to end.
+func (s *source) stop(info engine.Info) {
+	switch s.to.kind {
+	case bySeq:
+		s.until = s.to.seq
+	case atEnd:
+		s.until = s.end
+	case atStart:
+		s.until = info.First
+	}
+	s.over = s.until == 0 && s.to.kind != byTime
+}
+
+// reaches returns ErrCompacted where the log begins behind the time to begin with:
+// what is no longer kept may be of that time.
+func (s *source) reaches(ctx context.Context, first uint64) error {
+	if first == 1 {
+		return nil
+	}
+	for b, err := range s.db.Batches(ctx, first) {
+		if err != nil {
+			return err
+		}
+		if b.Time.Before(s.since) {
+			return nil
+		}
+		break
+	}
+	return &engine.Error{Op: "tail", Err: engine.ErrCompacted, Detail: "the log begins at #" + number(first) + ", which is not before " + s.since.Format(time.RFC3339),
+		Hint: "begin with --from start: what was before is no longer kept"}
+}
+
+// take returns the events of a batch that is wanted, and whether to go on.
+func (s *source) take(b engine.Batch) (events []event, more bool) {
+	if s.until > 0 && b.Seq > s.until || s.to != nil && s.to.kind == byTime && b.Time.After(s.to.time) {
+		s.over = true
+		return nil, false
+	}
+	s.next = b.Seq + 1
+	if b.Time.Before(s.since) {
+		return nil, true
+	}
+	s.since = time.Time{}
+	s.over = b.Seq == s.until
+	return eventsOf(s.name, b), !s.over
+}
+
+// there yields what was there at the beginning, batch by batch.
+func (s *source) there(ctx context.Context) iter.Seq2[[]event, error] {
+	return func(yield func([]event, error) bool) {
+		if s.over || s.next > s.end {
+			return
+		}
+		for b, err := range s.db.Batches(ctx, s.next) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if b.Seq > s.end {
+				return
+			}
+			events, more := s.take(b)
+			if len(events) > 0 && !yield(events, nil) || !more || b.Seq == s.end {
+				return
+			}
+		}
+	}
+}
+
+// merged calls show for every batch that was there at the beginning: those of one store
+// in its order, of several by time.
+func merged(ctx context.Context, all []*source, show func([]event) error) error {
+	var heads []*head
+	defer func() {
+		for _, h := range heads {
+			h.stop()
+		}
+	}()
+	for _, s := range all {
+		h := &head{}
+		h.pull, h.stop = iter.Pull2(s.there(ctx))
+		heads = append(heads, h)
+		if err := h.advance(); err != nil {
+			return err
+		}
+	}
+	for {
+		first := oldest(heads)
+		if first == nil {
+			return nil
+		}
+		if err := show(first.events); err != nil {
+			return err
+		}
+		if err := first.advance(); err != nil {
+			return err
+		}
+	}
+}
+
+// head is the next batch of a store; none where events are.
+type head struct {
+	pull   func() ([]event, error, bool)
+	stop   func()
+	events []event
+}
+
+func (h *head) advance() error {
+	events, err, ok := h.pull()
+	if h.events = events; !ok {
+		h.events = nil
+	}
+	return err
+}
+
+func oldest(heads []*head) (first *head) {
+	for _, h := range heads {
+		if len(h.events) > 0 && (first == nil || h.events[0].Time.Before(first.events[0].Time)) {
+			first = h
+		}
+	}
+	return first
+}
+
+// arrival is what came from a store that is followed.
+type arrival struct {
+	events []event
+	err    error
+}
+
+// live calls show for every batch that comes, until all that is wanted has come, one
+// of the stores cannot be followed any more, or show has had enough.
+func live(ctx context.Context, all []*source, show func([]event) error) error {
+	inner, cancel := context.WithCancel(ctx)
+	came := make(chan arrival)
+	var running sync.WaitGroup
+	for _, s := range all {
+		running.Go(func() { s.follow(inner, came) })
+	}
+	go func() { running.Wait(); close(came) }()
+	var failed error
+	for x := range came {
+		if failed == nil {
+			if failed = x.err; failed == nil {
+				failed = show(x.events)
+			}
+			if failed != nil {
+				cancel()
+			}
+		}
+	}
+	cancel()
+	return failed
+}
+
+// follow sends what comes.
+func (s *source) follow(ctx context.Context, to chan<- arrival) {
+	if s.over {
+		return
+	}
+	for b, err := range s.db.Watch(ctx, s.next) {
+		if err != nil {
+			to <- arrival{err: err}
+			return
+		}
+		events, more := s.take(b)
+		if len(events) > 0 {
+			to <- arrival{events: events}
+		}
+		if !more {
+			return
+		}
+	}
+}
