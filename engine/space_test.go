@@ -19,8 +19,7 @@ import (
 // reading goes on, everything can be deleted, checkpoints make room, puts go on, and
 // closing and opening again leave nothing behind.
 //
-// A log of lines keeps no room in its files: there deleting and closing may be refused
-// too, by name and without loss, until somebody gives space.
+// A log of lines keeps the room for that in a file of its own.
 func TestFullDisk(t *testing.T) { both(t, testFullDisk) }
 
 func testFullDisk(t *testing.T) {
@@ -29,9 +28,6 @@ func testFullDisk(t *testing.T) {
 		full.mem.SetCapacity(full.room)
 		full.db = open(t, full.mem.Reopen(), full.options())
 		full.fill()
-		if codecOf(t) == engine.NDJSON {
-			full.givenSpace()
-		}
 		full.empty()
 		full.closeFull()
 		full.goOn()
@@ -72,21 +68,6 @@ func (f *fullDisk) fill() {
 	if n, err := f.db.Count(f.Context(), engine.Range{}); n != f.keys || n < 10 || err != nil {
 		f.Fatalf("%s: %d keys, put were %d: %v", f.what, n, f.keys, err)
 	}
-}
-
-// givenSpace: until there is space every change is refused, and nothing is lost.
-func (f *fullDisk) givenSpace() {
-	for i := range 3 {
-		err := f.db.Delete(f.Context(), fmt.Append(nil, "key", i))
-		if err != nil && (!errors.Is(err, engine.ErrNoSpace) || errors.Is(err, engine.ErrAmbiguous)) {
-			f.Fatalf("%s: delete: %v", f.what, err)
-		}
-	}
-	if n, err := f.db.Count(f.Context(), engine.Range{}); n < f.keys-3 || err != nil {
-		f.Fatalf("%s: %d keys, put were %d: %v", f.what, n, f.keys, err)
-	}
-	f.room += 16 * 4096
-	f.mem.SetCapacity(f.room)
 }
 
 // empty deletes every key, in some transactions.
@@ -144,9 +125,10 @@ func (f *fullDisk) goOn() {
 }
 
 // TestDeleteAmongPuts: on a full disk an Update that only deletes goes through, though
-// many put what it reads, in vain, by themselves and in the writer's place. It rests on
-// the room that a file keeps for those who delete, which one of lines does not.
-func TestDeleteAmongPuts(t *testing.T) {
+// many put what it reads, in vain, by themselves and in the writer's place.
+func TestDeleteAmongPuts(t *testing.T) { both(t, testDeleteAmongPuts) }
+
+func testDeleteAmongPuts(t *testing.T) {
 	const keys, most = 10, 8 // runs of one Update
 	synctest.Test(t, func(t *testing.T) {
 		mem := tracked()
