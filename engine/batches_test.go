@@ -73,7 +73,9 @@ func step(t testing.TB, db *engine.DB, rnd *rand.Rand) {
 
 // TestBatches: the batches of the log come to what the store holds, from every
 // number on, for a writer and for a reader; and each is a line of JSON.
-func TestBatches(t *testing.T) {
+func TestBatches(t *testing.T) { both(t, testBatches) }
+
+func testBatches(t *testing.T) {
 	mem, opts := tracked(), quiet
 	opts.SegmentSize, opts.Keep = 4<<10, &engine.Keep{All: true}
 	rnd := rand.New(rand.NewPCG(1, 2))
@@ -129,7 +131,9 @@ func TestBatches(t *testing.T) {
 
 // TestBatchesCompacted: what is no longer kept is told, and 0 begins behind it. A loop
 // may be broken off, and the log may be cut while it runs.
-func TestBatchesCompacted(t *testing.T) {
+func TestBatchesCompacted(t *testing.T) { both(t, testBatchesCompacted) }
+
+func testBatchesCompacted(t *testing.T) {
 	opts := quiet
 	opts.SegmentSize, opts.Keep = 4<<10, &engine.Keep{Checkpoints: 1}
 	db := open(t, tracked(), opts)
@@ -181,7 +185,9 @@ func TestBatchesCompacted(t *testing.T) {
 
 // TestWriterIsNamed: a batch says which store on which machine wrote it, whenever
 // that is opened, and no other store says the same.
-func TestWriterIsNamed(t *testing.T) {
+func TestWriterIsNamed(t *testing.T) { both(t, testWriterIsNamed) }
+
+func testWriterIsNamed(t *testing.T) {
 	writers := map[string]bool{}
 	for store := range 3 {
 		mem := tracked()

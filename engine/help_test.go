@@ -27,12 +27,39 @@ func TestMain(m *testing.M) {
 
 func tracked() *vfs.Mem { return vfs.NewMem(vfs.MemOptions{Track: true}) }
 
+// both runs a test with stores of each codec: those that its subtest makes are of the
+// codec that the subtest is named after.
+func both(t *testing.T, test func(*testing.T)) {
+	for _, c := range []engine.Codec{engine.Binary, engine.NDJSON} {
+		t.Run(c.String(), test)
+	}
+}
+
+// codecOf is the codec of the stores that a test makes.
+func codecOf(t interface{ Name() string }) engine.Codec {
+	if strings.Contains(t.Name()+"/", "/"+engine.NDJSON.String()+"/") {
+		return engine.NDJSON
+	}
+	return engine.Binary
+}
+
+// ahead is how many files a store keeps ready: of lines none.
+func ahead(t testing.TB) int {
+	if codecOf(t) == engine.NDJSON {
+		return 0
+	}
+	return 1
+}
+
 // quiet are options without background work.
 var quiet = engine.Options{CheckpointAfter: -1}
 
 // open opens a store and closes it when the test ends, however that goes.
 func open(t testing.TB, fsys vfs.FS, opts engine.Options) *engine.DB {
 	t.Helper()
+	if opts.Codec == engine.Binary {
+		opts.Codec = codecOf(t)
+	}
 	db, err := engine.OpenFS(context.Background(), fsys, opts)
 	if err != nil {
 		t.Fatal(err)

@@ -175,7 +175,9 @@ func (w *witness) look(tx *engine.Tx, rng *rand.Rand, d *deeds) error {
 // TestHistory: whatever many do at once, in every mode, on a slow disk that is full
 // now and then, is as if they had done it one after the other, each between its call
 // and its return.
-func TestHistory(t *testing.T) {
+func TestHistory(t *testing.T) { both(t, testHistory) }
+
+func testHistory(t *testing.T) {
 	for seed := range uint64(12) {
 		synctest.Test(t, func(t *testing.T) {
 			var n atomic.Int64

@@ -28,7 +28,9 @@ func bytesOf(n uint64) []byte { return binary.LittleEndian.AppendUint64(nil, n) 
 
 // TestNoLivelock: on a slow disk many writers increment one key and all finish,
 // sharing syncs; meanwhile nobody reads what a power cut at that moment takes away.
-func TestNoLivelock(t *testing.T) {
+func TestNoLivelock(t *testing.T) { both(t, testNoLivelock) }
+
+func testNoLivelock(t *testing.T) {
 	const writers, each, readers, delay = 64, 5, 4, 5 * time.Millisecond
 	synctest.Test(t, func(t *testing.T) {
 		mem := tracked()
@@ -126,7 +128,9 @@ func account(n int) []byte { return fmt.Appendf(nil, "account/%02d", n) }
 // TestBank: transfers between accounts in every mode at once. The sum stays, for
 // readers in between as well; nobody goes below zero. Once with goroutines as they
 // come, once on a slow disk where transactions take long and so meet.
-func TestBank(t *testing.T) {
+func TestBank(t *testing.T) { both(t, testBank) }
+
+func testBank(t *testing.T) {
 	db, err := engine.OpenMemory(t.Context(), engine.Options{})
 	check(t, err)
 	bank(t, db, func(*rand.Rand) { runtime.Gosched() })
@@ -264,7 +268,9 @@ func inMode(ctx context.Context, db *engine.DB, mode engine.Mode, fn func(contex
 
 // TestCloseUnderLoad: everything at once, and Close in the middle. Each call goes
 // well or is ErrClosed; what was answered is there afterwards, and nothing else.
-func TestCloseUnderLoad(t *testing.T) {
+func TestCloseUnderLoad(t *testing.T) { both(t, testCloseUnderLoad) }
+
+func testCloseUnderLoad(t *testing.T) {
 	for round := range 8 {
 		mem := tracked()
 		db := open(t, mem.Reopen(), engine.Options{CheckpointAfter: 1000, CheckpointRate: -1, SegmentSize: 2 << 10})
@@ -313,7 +319,9 @@ func TestCloseUnderLoad(t *testing.T) {
 
 // TestBeginDuringClose: whatever begins while the database closes is over when it is
 // closed, or did not begin.
-func TestBeginDuringClose(t *testing.T) {
+func TestBeginDuringClose(t *testing.T) { both(t, testBeginDuringClose) }
+
+func testBeginDuringClose(t *testing.T) {
 	for range 60 {
 		db, err := engine.OpenMemory(t.Context(), quiet)
 		check(t, err)

@@ -329,7 +329,9 @@ func (m *machine) check(t *rapid.T) {
 }
 
 // TestMachine runs random programs beside the model: 10,000 steps without a difference.
-func TestMachine(t *testing.T) {
+func TestMachine(t *testing.T) { both(t, testMachine) }
+
+func testMachine(t *testing.T) {
 	const want = 10_000
 	steps := flag.Lookup("rapid.steps").Value
 	if before := steps.String(); before == "30" { // the default, which is little for so many actions
@@ -338,7 +340,7 @@ func TestMachine(t *testing.T) {
 	}
 	began, n := time.Now(), 0
 	rapid.Check(t, func(t *rapid.T) {
-		m := &machine{mem: tracked(), versions: []content{{}}, steps: &n, opts: engine.Options{SegmentSize: 4 << 10, CheckpointRate: -1}}
+		m := &machine{mem: tracked(), versions: []content{{}}, steps: &n, opts: engine.Options{Codec: codecOf(t), SegmentSize: 4 << 10, CheckpointRate: -1}}
 		m.drawOptions(t)
 		m.open(t)
 		defer func() { _ = m.db.Close() }()

@@ -12,7 +12,9 @@ import (
 
 // TestPlan: what a plan tells is what the checkpoint then does, whatever the store
 // keeps, and a plan changes nothing; a reader's plan is the same.
-func TestPlan(t *testing.T) {
+func TestPlan(t *testing.T) { both(t, testPlan) }
+
+func testPlan(t *testing.T) {
 	for name, keep := range map[string]engine.Keep{
 		"one": {Checkpoints: 1}, "two": {Checkpoints: 2}, "batches": {Batches: 5}, "time": {For: time.Hour}, "all": {All: true},
 	} {

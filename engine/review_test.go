@@ -12,11 +12,13 @@ import (
 )
 
 // quietly are options without goroutines of the engine's own.
-func quietly() engine.Options { return engine.Options{CheckpointAfter: -1, SegmentSize: 2 << 10} }
+func quietly(t testing.TB) engine.Options {
+	return engine.Options{Codec: codecOf(t), CheckpointAfter: -1, SegmentSize: 2 << 10}
+}
 
 func mustOpen(t *testing.T, dir string) *engine.DB {
 	t.Helper()
-	db, err := engine.Open(t.Context(), dir, quietly())
+	db, err := engine.Open(t.Context(), dir, quietly(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,17 +41,19 @@ func mustClose(t *testing.T, db *engine.DB) {
 
 // TestLinkInPlaceOfASegment: a link under the name of a segment is refused by name,
 // and never taken for a missing file that may be written over.
-func TestLinkInPlaceOfASegment(t *testing.T) {
+func TestLinkInPlaceOfASegment(t *testing.T) { both(t, testLinkInPlaceOfASegment) }
+
+func testLinkInPlaceOfASegment(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
 	db := mustOpen(t, dir)
 	mustPut(t, db, "k", "v")
 	mustClose(t, db)
-	segment := filepath.Join(dir, "log", "00000000000000000001.vlog")
+	segment := filepath.Join(dir, filepath.FromSlash(codecOf(t).SegmentName(1)))
 	away := filepath.Join(t.TempDir(), "away")
 	if err := errors.Join(os.Rename(segment, away), os.Symlink(away, segment), os.Remove(filepath.Join(dir, "LOCK"))); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := engine.Open(t.Context(), dir, quietly()); !errors.Is(err, engine.ErrNotRegular) {
+	if _, err := engine.Open(t.Context(), dir, quietly(t)); !errors.Is(err, engine.ErrNotRegular) {
 		t.Fatalf("opening: %v", err)
 	}
 	found := 0
@@ -69,7 +73,9 @@ func TestLinkInPlaceOfASegment(t *testing.T) {
 
 // TestSegmentCannotBeMade: where the file for the next segment cannot be made,
 // nothing was written and writing goes on once it can.
-func TestSegmentCannotBeMade(t *testing.T) {
+func TestSegmentCannotBeMade(t *testing.T) { both(t, testSegmentCannotBeMade) }
+
+func testSegmentCannotBeMade(t *testing.T) {
 	mem := vfs.NewMem(vfs.MemOptions{})
 	broken := false
 	fs := vfs.NewFail(mem, vfs.InjectorFunc(func(op vfs.Op) error {
@@ -78,7 +84,7 @@ func TestSegmentCannotBeMade(t *testing.T) {
 		}
 		return nil
 	}))
-	db, err := engine.OpenFS(t.Context(), fs, quietly())
+	db, err := engine.OpenFS(t.Context(), fs, quietly(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +108,9 @@ func TestSegmentCannotBeMade(t *testing.T) {
 
 // TestLogRemovedWhileOpen: a log that was removed under an open store is noticed at
 // the next sync.
-func TestLogRemovedWhileOpen(t *testing.T) {
+func TestLogRemovedWhileOpen(t *testing.T) { both(t, testLogRemovedWhileOpen) }
+
+func testLogRemovedWhileOpen(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("open files cannot be removed there")
 	}
@@ -124,7 +132,9 @@ func TestLogRemovedWhileOpen(t *testing.T) {
 }
 
 // TestSpareNameTaken: what stands under the name of the next file is left alone.
-func TestSpareNameTaken(t *testing.T) {
+func TestSpareNameTaken(t *testing.T) { both(t, testSpareNameTaken) }
+
+func testSpareNameTaken(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
 	db := mustOpen(t, dir)
 	if err := os.WriteFile(filepath.Join(dir, "log", "spare-1"), []byte("mine"), 0o600); err != nil {

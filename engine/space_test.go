@@ -18,7 +18,11 @@ import (
 // TestFullDisk fills a disk, whatever its size, until a put finds no space. Then
 // reading goes on, everything can be deleted, checkpoints make room, puts go on, and
 // closing and opening again leave nothing behind.
-func TestFullDisk(t *testing.T) {
+//
+// A log of lines keeps the room for that in a file of its own.
+func TestFullDisk(t *testing.T) { both(t, testFullDisk) }
+
+func testFullDisk(t *testing.T) {
 	for extra := int64(0); extra < 140; extra++ {
 		full := &fullDisk{T: t, mem: tracked(), room: (40 + extra) * 4096, what: fmt.Sprintf("%d blocks", 40+extra)}
 		full.mem.SetCapacity(full.room)
@@ -122,7 +126,9 @@ func (f *fullDisk) goOn() {
 
 // TestDeleteAmongPuts: on a full disk an Update that only deletes goes through, though
 // many put what it reads, in vain, by themselves and in the writer's place.
-func TestDeleteAmongPuts(t *testing.T) {
+func TestDeleteAmongPuts(t *testing.T) { both(t, testDeleteAmongPuts) }
+
+func testDeleteAmongPuts(t *testing.T) {
 	const keys, most = 10, 8 // runs of one Update
 	synctest.Test(t, func(t *testing.T) {
 		mem := tracked()

@@ -12,15 +12,17 @@ import (
 // TestCrashAfterFailedOpening takes disks that crashes of the workload left, makes the
 // 1st, 2nd, 3rd … changing operation of their opening fail, a failed sync's pages marked
 // clean, and crashes behind that: three faults in a row, with those of the next opening.
-func TestCrashAfterFailedOpening(t *testing.T) {
+func TestCrashAfterFailedOpening(t *testing.T) { both(t, crashAfterFailedOpening) }
+
+func crashAfterFailedOpening(t *testing.T, codec engine.Codec) {
 	ctx := t.Context()
 	each := 30 // one disk of so many
 	if *long {
 		each = 1
 	}
-	x := newExplorer(t, []int{3, 1})
+	x := newExplorer(t, codec, []int{3, 1})
 	mem := vfs.NewMem(vfs.MemOptions{Track: true})
-	w := newWorld()
+	w := newWorld(codec)
 	seen, failed := map[[32]byte]bool{}, 0
 	mem.OnOp(func(op vfs.Op) {
 		for _, model := range vfs.Models() {
@@ -60,7 +62,7 @@ func failOpenings(ctx context.Context, t *testing.T, x *explorer, j job) (failed
 func failOpening(ctx context.Context, t *testing.T, x *explorer, j job, inj vfs.Injector) bool {
 	mem := j.img.Mem(true)
 	fail := vfs.NewFail(mem.Reopen(), inj).DropOnSync(mem.DropDirty)
-	db, err := engine.OpenFS(ctx, fail, small(seedOf(j.img)))
+	db, err := engine.OpenFS(ctx, fail, small(x.codec, seedOf(j.img)))
 	if err == nil {
 		if err := db.Close(); err != nil && !isNamed(err) {
 			t.Errorf("%s: close: %v", j.from, err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/vlogdb/vlog/engine"
 	"github.com/vlogdb/vlog/internal/vfs"
+	"github.com/vlogdb/vlog/wal"
 )
 
 // long makes the searches of this package far wider; it takes many minutes.
@@ -24,13 +25,14 @@ func bounds() []int {
 	if *long {
 		return []int{1 << 20, 24}
 	}
-	return []int{30, 1}
+	return []int{16, 1}
 }
 
 // explorer opens every disk that a crash may leave, and crashes again after every
 // operation of each opening, until it meets no disk that it has not seen.
 type explorer struct {
 	t      testing.TB
+	codec  engine.Codec
 	models []vfs.Model
 	bounds []int
 
@@ -61,8 +63,8 @@ type job struct {
 	from  string // how it came about
 }
 
-func newExplorer(t testing.TB, bounds []int) *explorer {
-	x := &explorer{t: t, models: vfs.Models(), bounds: bounds, seen: map[[32]byte]*visit{}, rows: map[string]int{}, left: make([]uint64, len(bounds))}
+func newExplorer(t testing.TB, codec engine.Codec, bounds []int) *explorer {
+	x := &explorer{t: t, codec: codec, models: vfs.Models(), bounds: bounds, seen: map[[32]byte]*visit{}, rows: map[string]int{}, left: make([]uint64, len(bounds))}
 	x.idle = sync.NewCond(&x.mu)
 	return x
 }
@@ -165,7 +167,7 @@ func (x *explorer) open(ctx context.Context, j job) (int, error) {
 	if j.depth+1 < len(x.bounds) {
 		mem.OnOp(func(op vfs.Op) { x.crash(mem.Snapshot(), want, j.depth+1, j.from+" / "+op.String()) })
 	}
-	db, err := engine.OpenFS(ctx, mem, small(seedOf(j.img)))
+	db, err := engine.OpenFS(ctx, mem, small(x.codec, seedOf(j.img)))
 	if err != nil {
 		return 0, err
 	}
@@ -199,11 +201,17 @@ func cleanStore(ctx context.Context, mem *vfs.Mem) error {
 	_, err := engine.CheckFS(ctx, mem.Reopen(), engine.CheckOptions{}, func(f engine.Finding) { bad = append(bad, fmt.Errorf("check: %+v", f)) })
 	entries, e := mem.Reopen().ReadDir("log")
 	for _, d := range entries {
-		if !strings.HasSuffix(d.Name, ".vlog") && !strings.HasPrefix(d.Name, "checkpoint-") && d.Name != "error" {
+		if !isSegment(d.Name) && !strings.HasPrefix(d.Name, "checkpoint-") && d.Name != "error" {
 			bad = append(bad, fmt.Errorf("%s is left in log/", d.Name))
 		}
 	}
 	return errors.Join(append(bad, err, e)...)
+}
+
+// isSegment says whether a name in log/ is that of a segment.
+func isSegment(name string) bool {
+	_, _, ok := wal.ParseSegment(name)
+	return ok
 }
 
 // workload is the store's life in small: every kind of change, rotation, two
@@ -211,7 +219,7 @@ func cleanStore(ctx context.Context, mem *vfs.Mem) error {
 func workload(ctx context.Context, w *world, fs func() vfs.FS) error {
 	seed := uint64(100) // so that the first life is prepared, the second is not
 	open := func() error {
-		db, err := engine.OpenFS(ctx, fs(), small(seed))
+		db, err := engine.OpenFS(ctx, fs(), small(w.codec, seed))
 		seed++
 		if err == nil {
 			w.opened(db)
@@ -269,11 +277,13 @@ func (w *world) checkpoint(ctx context.Context) func() error {
 
 // TestCrashEverywhere crashes after every disk operation of the workload, under
 // every model, opens each distinct disk, and crashes each opening in the same way.
-func TestCrashEverywhere(t *testing.T) {
+func TestCrashEverywhere(t *testing.T) { both(t, crashEverywhere) }
+
+func crashEverywhere(t *testing.T, codec engine.Codec) {
 	ctx := t.Context()
-	x := newExplorer(t, bounds())
+	x := newExplorer(t, codec, bounds())
 	mem := vfs.NewMem(vfs.MemOptions{Track: true})
-	w := newWorld()
+	w := newWorld(codec)
 	mem.OnOp(func(op vfs.Op) { x.crash(mem.Snapshot(), w.promise(), 0, op.String()) })
 	if err := workload(ctx, w, func() vfs.FS { return mem.Reopen() }); err != nil {
 		t.Fatal(err)

@@ -14,18 +14,19 @@ import (
 // fail once, in several ways, and lets the workload go on as far as it can: each
 // failure is told by a name, what was answered with anything but ErrAmbiguous
 // was not written, and the store opens afterwards with all that was acknowledged.
-func TestFailEverywhere(t *testing.T) {
+func TestFailEverywhere(t *testing.T) { both(t, failEverywhere) }
+
+func failEverywhere(t *testing.T, codec engine.Codec) {
 	ctx := t.Context()
-	ways := map[string]error{
+	for name, cause := range map[string]error{
 		"no space":       engine.ErrNoSpace,
 		"no space, half": vfs.Short(engine.ErrNoSpace),
 		"i/o":            engine.ErrIO,
 		"i/o, half":      vfs.Short(engine.ErrIO),
-	}
-	for name, err := range ways {
+	} {
 		t.Run(name, func(t *testing.T) {
 			n := 1
-			for ; failOnce(ctx, t, err, n); n++ {
+			for ; failOnce(ctx, t, failing{codec, cause}, n); n++ {
 			}
 			t.Logf("%d operations failed in turn", n-1)
 			if n < 150 {
@@ -38,12 +39,18 @@ func TestFailEverywhere(t *testing.T) {
 // named are the errors that a failed operation may be told by.
 var named = []error{engine.ErrNoSpace, engine.ErrIO, engine.ErrAmbiguous, engine.ErrPoisoned, engine.ErrClosed, engine.ErrLocked}
 
-func failOnce(ctx context.Context, t *testing.T, cause error, n int) bool {
+// failing is a store some operation of which fails.
+type failing struct {
+	codec engine.Codec
+	cause error
+}
+
+func failOnce(ctx context.Context, t *testing.T, how failing, n int) bool {
 	mem := vfs.NewMem(vfs.MemOptions{})
-	inj := vfs.When(vfs.OnChange(), vfs.Nth(n, cause))
+	inj := vfs.When(vfs.OnChange(), vfs.Nth(n, how.cause))
 	injected := 0
 	var last *vfs.Fail
-	w := newWorld()
+	w := newWorld(how.codec)
 	w.goOn = func(err error) bool {
 		if !isNamed(err) {
 			t.Errorf("operation %d: %v", n, err)
@@ -86,7 +93,7 @@ func isNamed(err error) bool {
 
 // afterFailure opens the store once nothing fails any more.
 func afterFailure(ctx context.Context, w *world, mem *vfs.Mem) error {
-	db, err := engine.OpenFS(ctx, mem.Reopen(), small(7))
+	db, err := engine.OpenFS(ctx, mem.Reopen(), small(w.codec, 7))
 	if err != nil {
 		return fmt.Errorf("opening afterwards: %w", err)
 	}
@@ -104,10 +111,12 @@ func afterFailure(ctx context.Context, w *world, mem *vfs.Mem) error {
 
 // TestReadFailsEverywhere makes the 1st, 2nd, 3rd … read of an opening fail: it is
 // never taken for the end of the log; the store is untouched.
-func TestReadFailsEverywhere(t *testing.T) {
+func TestReadFailsEverywhere(t *testing.T) { both(t, readFailsEverywhere) }
+
+func readFailsEverywhere(t *testing.T, codec engine.Codec) {
 	ctx := t.Context()
 	base := vfs.NewMem(vfs.MemOptions{Track: true})
-	w := newWorld()
+	w := newWorld(codec)
 	if err := workload(ctx, w, func() vfs.FS { return base.Reopen() }); err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +125,7 @@ func TestReadFailsEverywhere(t *testing.T) {
 	for ; ; n++ {
 		mem := base.Crash(vfs.Kept, 1)
 		fs := vfs.NewFail(mem.Reopen(), vfs.When(reads, vfs.Nth(n, engine.ErrIO)))
-		db, err := engine.OpenFS(ctx, fs, small(7))
+		db, err := engine.OpenFS(ctx, fs, small(w.codec, 7))
 		if fs.Injected() == 0 {
 			if err := errors.Join(err, db.Close()); err != nil {
 				t.Fatal(err)

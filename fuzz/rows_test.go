@@ -51,6 +51,7 @@ func (x *explorer) row(format string, args ...any) {
 
 // before is what a disk showed before it was opened.
 type before struct {
+	fs               vfs.FS
 	truncate, raised bool
 	kept             map[string]bool
 }
@@ -62,8 +63,8 @@ func (x *explorer) note(mem *vfs.Mem) before {
 		x.row("create: no FORMAT")
 	}
 	flag, hasFlag := readFile(fs, "log/recover")
-	backup, hasBackup := readFile(fs, "log/backup")
-	whole := strings.Contains(string(backup), "vlog\x00end")
+	_, hasBackup := readFile(fs, checkpoint.Backup)
+	whole := hasBackup && isWhole(fs)
 	switch {
 	case hasFlag && !json.Valid(flag):
 		x.row("p3: flag does not parse")
@@ -76,7 +77,7 @@ func (x *explorer) note(mem *vfs.Mem) before {
 	case hasBackup:
 		x.row("p1: no flag, backup torn")
 	}
-	b := before{kept: map[string]bool{}}
+	b := before{fs: fs, kept: map[string]bool{}}
 	_, b.truncate = readFile(fs, "log/truncate")
 	_, b.raised = readFile(fs, "log/truncate_flag")
 	entries, err := fs.ReadDir("log/error")
@@ -84,6 +85,26 @@ func (x *explorer) note(mem *vfs.Mem) before {
 		b.kept["log/error/"+entries[i].Name] = true
 	}
 	return b
+}
+
+// isWhole says whether log/backup is a checkpoint of the store that verifies.
+func isWhole(fs vfs.FS) bool {
+	format, err := recovery.ReadFormat(fs)
+	if err != nil {
+		return false
+	}
+	store, err := format.Store()
+	if err != nil {
+		return false
+	}
+	_, err = checkpoint.Verify(fs, checkpoint.Backup, store)
+	return err == nil
+}
+
+// sealTorn says whether a tail that was cut begins as a seal does.
+func sealTorn(fs vfs.FS, c *recovery.Cut) bool {
+	tail, _ := readFile(fs, c.Kept)
+	return strings.Contains(c.Why, "seal") || strings.HasPrefix(string(tail), `{"seal":`)
 }
 
 // dropped says how far p5 got, by the segments that are left.
@@ -132,7 +153,7 @@ func (x *explorer) noteReport(b before, r engine.Report) {
 	tail := "cut"
 	if r.Cut != nil {
 		tail = "there"
-		if strings.Contains(r.Cut.Why, "seal") {
+		if sealTorn(b.fs, r.Cut) {
 			x.row("c7: seal torn")
 		}
 	}

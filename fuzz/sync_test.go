@@ -16,13 +16,15 @@ import (
 // told, nothing more is written, and whatever the machine does next, what was
 // acknowledged stays: the process alone ends and the store is opened again with
 // the lost pages still readable, or the power goes, or both in turn.
-func TestCrashAfterFailedSync(t *testing.T) {
+func TestCrashAfterFailedSync(t *testing.T) { both(t, crashAfterFailedSync) }
+
+func crashAfterFailedSync(t *testing.T, codec engine.Codec) {
 	ctx := t.Context()
-	bounds := []int{20, 2}
+	bounds := []int{12, 2}
 	if *long {
 		bounds = []int{1000, 20}
 	}
-	x := newExplorer(t, bounds)
+	x := newExplorer(t, codec, bounds)
 	n := 1
 	for ; failSync(ctx, t, x, n); n++ {
 	}
@@ -41,7 +43,7 @@ func failSync(ctx context.Context, t *testing.T, x *explorer, n int) bool {
 	inj := vfs.When(isSync, vfs.Nth(n, engine.ErrIO))
 	var fail *vfs.Fail
 	injected := 0
-	w := newWorld()
+	w := newWorld(x.codec)
 	err := workload(ctx, w, func() vfs.FS {
 		if fail != nil {
 			injected += fail.Injected()

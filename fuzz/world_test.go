@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"testing"
 	"time"
 
 	"github.com/vlogdb/vlog/engine"
@@ -25,10 +26,17 @@ func numbers(seed uint64) func() uint64 {
 	}
 }
 
+// both runs a test under each codec.
+func both(t *testing.T, test func(*testing.T, engine.Codec)) {
+	for _, c := range []engine.Codec{engine.Binary, engine.NDJSON} {
+		t.Run(c.String(), func(t *testing.T) { test(t, c) })
+	}
+}
+
 // small are options under which little work does everything: tiny segments, no
 // goroutines of the engine's own, nothing random, files prepared or not.
-func small(seed uint64) engine.Options {
-	return engine.Options{SegmentSize: 2 << 10, NoPrepare: seed%2 == 1, CheckpointAfter: -1, Clock: func() time.Time { return fixed }, Random: numbers(seed)}
+func small(codec engine.Codec, seed uint64) engine.Options {
+	return engine.Options{Codec: codec, SegmentSize: 2 << 10, NoPrepare: seed%2 == 1, CheckpointAfter: -1, Clock: func() time.Time { return fixed }, Random: numbers(seed)}
 }
 
 // content is the plain model of a store: tenant/key → value.
@@ -39,6 +47,7 @@ type history []content
 
 // world is a store under test with what it promised.
 type world struct {
+	codec engine.Codec
 	db    *engine.DB
 	hist  history // hist[n] is what the store holds after batch n
 	acked int     // batches answered with nil
@@ -49,8 +58,8 @@ type world struct {
 	reopen bool // a store that is closed already is no failure
 }
 
-func newWorld() *world {
-	return &world{hist: history{{}}, goOn: func(error) bool { return false }}
+func newWorld(codec engine.Codec) *world {
+	return &world{codec: codec, hist: history{{}}, goOn: func(error) bool { return false }}
 }
 
 // change is one write of the workload.

@@ -79,6 +79,7 @@ type checker struct {
 	oldest batch.Seq                 // good checkpoint; the log is kept from there on
 	look   *look                     // knows what LOCK and log/durable prove
 	ended  batch.Seq                 // last good batch of the log
+	other  *Finding                  // LOCK tells of other batches; told where nothing else says so
 	prev   *wal.Segment
 	batch  batch.Batch
 }
@@ -265,6 +266,9 @@ func (c *checker) bounds() error {
 	l := c.look
 	if end := max(c.ended, c.newest); l.floor > end && c.sum.Errors == 0 {
 		c.tell(Finding{SeverityError, "missing", wal.Dir, 0, uint64(end + 1), fmt.Sprintf("the log ends at %v, %s says that %v was durable", end, l.says, l.floor), affected(end+1, l.floor+1)})
+	}
+	if c.other != nil && c.sum.Errors == 0 {
+		c.tell(*c.other)
 	}
 	if err := c.lock(); err != nil {
 		return err

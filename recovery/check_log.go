@@ -35,6 +35,7 @@ func (c *checker) segments() error {
 func (c *checker) segment(f File, next batch.Seq) error {
 	c.sum.Segments++
 	first, _, _ := wal.ParseSegment(f.Base())
+	c.look.reading = f.Path
 	seg, err := wal.Scan(c.ctx, wal.Place{FS: c.fs, Name: f.Path, Store: c.store}, c.visit)
 	if err != nil {
 		c.prev = nil
@@ -52,6 +53,9 @@ func (c *checker) segment(f File, next batch.Seq) error {
 func (c *checker) visit(e wal.Entry, off int64) error {
 	if chain, ok := c.chains[e.Seq]; ok && chain != e.Chain {
 		c.tell(Finding{SeverityError, "chain", checkpoint.Name(e.Seq), 0, uint64(e.Seq), "its chain value is not that of the log", "log and checkpoint do not belong together"})
+	}
+	if c.look.otherEnd(e.Seq, e.Chain) {
+		c.other = &Finding{SeverityError, "chain", c.look.reading, off, uint64(e.Seq), "its chain value is not the one with which the store was closed, as " + LockName + " tells", affected(e.Seq, 0)}
 	}
 	if e.Flags&batch.FlagRef != 0 {
 		return nil
@@ -84,12 +88,16 @@ func (c *checker) inside(seg *wal.Segment, next batch.Seq) {
 		c.behindSeal(seg)
 		return
 	}
+	if denied(seg) {
+		c.tell(Finding{SeverityError, "chain", seg.Name, seg.Bad.Offset, uint64(deniedSeq(seg)), seg.Bad.Why + ": a batch before it was changed", affected(seg.Header.First, next)})
+		return
+	}
 	want := seg.Last + 1
 	f := Finding{SeverityWarning, "torn", seg.Name, seg.Space(), uint64(want), "not sealed", "nothing that was acknowledged; the next opening finishes it"}
 	if seg.Bad != nil {
 		f.Offset, f.Detail = seg.Bad.Offset, seg.Bad.Why
 	}
-	if next != 0 || seg.Synced >= want || c.newest >= want {
+	if next != 0 || max(seg.Synced, c.newest, c.look.floor) >= want {
 		f.Severity, f.Kind, f.Affects = SeverityError, "checksum", affected(want, next)
 	} else if seg.Frames > 0 && seg.Last == c.look.closed {
 		f.Severity, f.Kind, f.Detail, f.Affects = SeverityError, "checksum", joinText("the seal of a clean close is damaged", f.Detail), "no batch; the next opening seals it again"

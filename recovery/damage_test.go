@@ -15,16 +15,19 @@ import (
 
 // TestDamage: what was acknowledged and is not there, or not as it was written, is
 // an error that names it, and changes nothing.
-func TestDamage(t *testing.T) {
-	n, other := write(t, 1), write(t, 2)
+func TestDamage(t *testing.T) { both(t, testDamage) }
+
+func testDamage(t *testing.T, codec wal.Codec) {
+	n, other := novelIn(t, codec, 1), novelIn(t, codec, 2)
 	if n.id == other.id {
 		t.Fatal("two stores have one id")
 	}
-	five, seven, nine, eleven := wal.Binary.SegmentName(5), wal.Binary.SegmentName(7), wal.Binary.SegmentName(9), wal.Binary.SegmentName(11)
+	five, seven, nine, eleven := codec.SegmentName(5), codec.SegmentName(7), codec.SegmentName(9), codec.SegmentName(11)
 	c4, c8 := checkpoint.Name(4), checkpoint.Name(8)
 	closed := n.closed
 	none := closed.with(c8, gone).with(c4, gone)
 	spoilt := closed.with(c8, "junk")
+	at9, at11 := n.frames(t, closed, nine)[0], n.frames(t, closed, eleven)[0]
 	for name, c := range map[string]struct {
 		f    files
 		kind *fault.Kind
@@ -36,25 +39,25 @@ func TestDamage(t *testing.T) {
 		"all segments missing":                       {closed.with(nine, gone).with(eleven, gone), fault.ErrCorrupt, "log", 9},
 		"middle missing, older checkpoint":           {spoilt.with(seven, gone), fault.ErrCorrupt, seven, 7},
 		"first missing, older checkpoint":            {spoilt.with(five, gone), fault.ErrCorrupt, five, 5},
-		"no checkpoint":                              {none, fault.ErrCorrupt, wal.Binary.SegmentName(1), 1},
-		"both checkpoints damaged":                   {spoilt.with(c4, "junk"), fault.ErrCorrupt, wal.Binary.SegmentName(1), 1},
+		"no checkpoint":                              {none, fault.ErrCorrupt, codec.SegmentName(1), 1},
+		"both checkpoints damaged":                   {spoilt.with(c4, "junk"), fault.ErrCorrupt, codec.SegmentName(1), 1},
 		"nothing but damaged checkpoints":            {spoilt.with(c4, "junk").with(five, gone).with(seven, gone).with(nine, gone).with(eleven, gone), fault.ErrCorrupt, "log", 1},
 		"checkpoint of another store":                {closed.with(c8, other.closed[c8]), fault.ErrForeign, c8, 0},
-		"renamed":                                    {closed.with(eleven, gone).with(wal.Binary.SegmentName(12), closed[eleven]), fault.ErrCorrupt, eleven, 11},
+		"renamed":                                    {closed.with(eleven, gone).with(codec.SegmentName(12), closed[eleven]), fault.ErrCorrupt, eleven, 11},
 		"under the name of another":                  {closed.with(eleven, closed[nine]), fault.ErrCorrupt, eleven, 0},
-		"twice":                                      {closed.with(wal.Binary.SegmentName(12), closed[eleven]), fault.ErrCorrupt, wal.Binary.SegmentName(12), 0},
+		"twice":                                      {closed.with(codec.SegmentName(12), closed[eleven]), fault.ErrCorrupt, codec.SegmentName(12), 0},
 		"two swapped":                                {closed.with(nine, closed[eleven]).with(eleven, closed[nine]), fault.ErrCorrupt, nine, 0},
 		"last segment of another store":              {closed.with(eleven, other.closed[eleven]), fault.ErrForeign, eleven, 0},
 		"FORMAT of another store":                    {closed.with(FormatName, other.closed[FormatName]), fault.ErrForeign, c8, 0},
 		"last segment empty":                         {closed.with(eleven, ""), fault.ErrCorrupt, eleven, 0},
 		"last segment of zeros":                      {closed.with(eleven, strings.Repeat("\x00", 1536)), fault.ErrCorrupt, eleven, 0},
-		"last segment without its frames":            {closed.with(eleven, closed[eleven][:512]), fault.ErrCorrupt, eleven, 11},
-		"last segment of zeros behind its header":    {closed.with(eleven, closed[eleven][:512]+strings.Repeat("\x00", 1024)), fault.ErrCorrupt, eleven, 11},
-		"middle segment cut":                         {closed.with(nine, closed[nine][:900]), fault.ErrCorrupt, nine, 9},
-		"payload flipped":                            {closed.flip(nine, 700), fault.ErrCorrupt, nine, 9},
-		"header flipped":                             {closed.flip(nine, 520), fault.ErrCorrupt, nine, 9},
-		"chain value of a segment":                   {rechained(t, n, eleven), fault.ErrCorrupt, eleven, 11},
-		"chain value behind the checkpoint":          {rechained(t, n, nine), fault.ErrCorrupt, nine, 9},
+		"last segment without its frames":            {closed.with(eleven, closed[eleven][:at11]), fault.ErrCorrupt, eleven, 11},
+		"last segment of zeros behind its header":    {closed.with(eleven, closed[eleven][:at11]+strings.Repeat("\x00", 1024)), fault.ErrCorrupt, eleven, 11},
+		"middle segment cut":                         {closed.with(nine, closed[nine][:at9+388]), fault.ErrCorrupt, nine, 9},
+		"payload flipped":                            {closed.flip(nine, at9+188), fault.ErrCorrupt, nine, 9},
+		"header flipped":                             {closed.flip(nine, at9+8), fault.ErrCorrupt, nine, 9},
+		"chain value of a segment":                   {n.rechained(t, eleven), fault.ErrCorrupt, eleven, 11},
+		"chain value behind the checkpoint":          {n.rechained(t, nine), fault.ErrCorrupt, nine, 9},
 		"checkpoint of another history":              {n.before.with(c8, forged(t, n)), fault.ErrCorrupt, seven, 8},
 		"log/ missing":                               {files{FormatName: closed[FormatName], LockName: ""}, fault.ErrCorrupt, "log", 0},
 	} {
@@ -69,7 +72,7 @@ func TestDamage(t *testing.T) {
 
 // rechained is a store one of whose segments was written by somebody who had other
 // batches before it: a segment of an older copy, perhaps.
-func rechained(t testing.TB, n *novel, name string) files {
+func (n *novel) rechained(t testing.TB, name string) files {
 	t.Helper()
 	m := n.closed.disk(t)
 	h, err := wal.ReadHeader(m, name, n.id)
@@ -85,7 +88,7 @@ func rechained(t testing.TB, n *novel, name string) files {
 	})
 	check(t, err)
 	d := files{"log/": ""}.disk(t)
-	l, err := wal.Resume(d, wal.Options{Store: n.id, SegmentSize: 1 << 20, Rand: counting(50), Now: func() int64 { return 1 }}, wal.Start{Last: first - 1, Chain: batch.Chain{66}})
+	l, err := wal.Resume(d, wal.Options{Store: n.id, Codec: n.codec, SegmentSize: 1 << 20, Rand: counting(50), Now: func() int64 { return 1 }}, wal.Start{Last: first - 1, Chain: batch.Chain{66}})
 	check(t, err)
 	_, err = l.Append(t.Context(), first-1, recs)
 	check(t, err)
@@ -101,14 +104,16 @@ func forged(t testing.TB, n *novel) string {
 	t.Helper()
 	e := state.NewEdit(state.Empty())
 	e.Apply(&batch.Batch{Ops: []batch.Op{putOp("key", "other")}}, state.Position{Seq: 8, Chain: batch.Chain{66}})
-	file, _ := backupOf(t, n.id, e.Picture())
+	file, _ := n.backup(t, n.id, e.Picture())
 	return file
 }
 
 // TestOlderCheckpoint: where the newest checkpoint does not verify, opening goes
 // back to the one before and says so.
-func TestOlderCheckpoint(t *testing.T) {
-	n := write(t, 1)
+func TestOlderCheckpoint(t *testing.T) { both(t, testOlderCheckpoint) }
+
+func testOlderCheckpoint(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
 	c8 := checkpoint.Name(8)
 	good := n.closed[c8]
 	for name, c := range map[string]struct {
@@ -140,15 +145,17 @@ func TestOlderCheckpoint(t *testing.T) {
 // TestDamagedCheckpointProves: the name of a checkpoint says that its batches were
 // acknowledged. Where it is damaged and the log does not have them, that is an
 // error, though nothing else remembers: not an emptier store.
-func TestDamagedCheckpointProves(t *testing.T) {
-	n := write(t, 1)
+func TestDamagedCheckpointProves(t *testing.T) { both(t, testDamagedCheckpointProves) }
+
+func testDamagedCheckpointProves(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
 	f := files{FormatName: n.closed[FormatName], "log/": ""}
 	c8 := checkpoint.Name(8)
 	for name, g := range map[string]files{
 		"alone":                  f.with(c8, n.closed[c8][:600]),
 		"above an older one":     f.with(c8, "junk").with(checkpoint.Name(4), n.closed[checkpoint.Name(4)]),
-		"with some of the log":   f.with(c8, "junk").with(checkpoint.Name(4), n.closed[checkpoint.Name(4)]).with(wal.Binary.SegmentName(5), n.closed[wal.Binary.SegmentName(5)]),
-		"with an unsealed log":   f.with(c8, "junk").with(checkpoint.Name(4), n.closed[checkpoint.Name(4)]).with(wal.Binary.SegmentName(5), n.closed[wal.Binary.SegmentName(5)][:1024]),
+		"with some of the log":   f.with(c8, "junk").with(checkpoint.Name(4), n.closed[checkpoint.Name(4)]).with(codec.SegmentName(5), n.closed[codec.SegmentName(5)]),
+		"with an unsealed log":   f.with(c8, "junk").with(checkpoint.Name(4), n.closed[checkpoint.Name(4)]).with(codec.SegmentName(5), n.closed[codec.SegmentName(5)][:n.frames(t, n.closed, codec.SegmentName(5))[1]]),
 		"newer than all the log": n.closed.with(checkpoint.Name(12), "junk"),
 	} {
 		refuses(t, name, g.with(LockName, ""), fault.ErrCorrupt, small(5))
@@ -158,9 +165,11 @@ func TestDamagedCheckpointProves(t *testing.T) {
 
 // TestLOCKProves: the line that a clean close leaves says how far the log reached.
 // The same disk without it is a store that ends earlier.
-func TestLOCKProves(t *testing.T) {
-	n := write(t, 1)
-	eleven := wal.Binary.SegmentName(11)
+func TestLOCKProves(t *testing.T) { both(t, testLOCKProves) }
+
+func testLOCKProves(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
+	eleven := codec.SegmentName(11)
 	short := n.closed.with(eleven, gone)
 	e := refuses(t, "LOCK", short, fault.ErrCorrupt, small(5))
 	if !strings.Contains(e.Error(), LockName) || !strings.Contains(e.Error(), "#11") {
@@ -168,7 +177,7 @@ func TestLOCKProves(t *testing.T) {
 	}
 	n.opens(t, "no line in LOCK", short.with(LockName, ""), 10)
 	n.opens(t, "a damaged line", short.flip(LockName, 20), 10)
-	n.opens(t, "LOCK of another store", short.with(LockName, write(t, 2).closed[LockName]), 10)
+	n.opens(t, "LOCK of another store", short.with(LockName, novelIn(t, codec, 2).closed[LockName]), 10)
 	crashed := n.crashed.with(eleven, gone)
 	e = refuses(t, "log/durable", crashed, fault.ErrCorrupt, small(5))
 	if !strings.Contains(e.Error(), wal.DurableName) {
@@ -179,10 +188,12 @@ func TestLOCKProves(t *testing.T) {
 
 // TestBelowTheCheckpoint: segments that only history needs are not read by opening;
 // a reader of history is told, and so is whoever checks.
-func TestBelowTheCheckpoint(t *testing.T) {
-	n := write(t, 1)
-	five, seven := wal.Binary.SegmentName(5), wal.Binary.SegmentName(7)
-	for name, f := range map[string]files{"one missing": n.closed.with(seven, gone), "one damaged": n.closed.flip(seven, 700)} {
+func TestBelowTheCheckpoint(t *testing.T) { both(t, testBelowTheCheckpoint) }
+
+func testBelowTheCheckpoint(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
+	five, seven := codec.SegmentName(5), codec.SegmentName(7)
+	for name, f := range map[string]files{"one missing": n.closed.with(seven, gone), "one damaged": n.closed.flip(seven, n.frames(t, n.closed, seven)[0]+188)} {
 		m := f.disk(t)
 		s, err := Open(t.Context(), m, small(5))
 		check(t, err)
@@ -225,7 +236,9 @@ func findings(t testing.TB, f files) (all []Finding) {
 }
 
 // TestBatchThatIsNone: a frame that checks out and holds no batch names its file.
-func TestBatchThatIsNone(t *testing.T) {
+func TestBatchThatIsNone(t *testing.T) { both(t, testBatchThatIsNone) }
+
+func testBatchThatIsNone(t *testing.T, codec wal.Codec) {
 	for name, c := range map[string]struct {
 		rec  batch.Record
 		kind *fault.Kind
@@ -235,13 +248,13 @@ func TestBatchThatIsNone(t *testing.T) {
 		"a reference to another one": {batch.Record{Payload: batch.AppendRef(nil, batch.Ref{Length: 9}), Sum: batch.Sum(batch.AppendRef(nil, batch.Ref{Length: 9})), Flags: batch.FlagRef}, fault.ErrIncompatible},
 	} {
 		m := files{}.disk(t)
-		a := begin(t, m, small(1))
+		a := begin(t, m, making(codec, 1))
 		a.put("a", "b")
 		_, err := a.s.Writer.Append(t.Context(), 1, []batch.Record{c.rec})
 		check(t, err)
 		check(t, a.s.Writer.Sync(t.Context()))
 		e := refuses(t, name, dump(t, m), c.kind, small(2))
-		if e.At.Path != wal.Binary.SegmentName(1) || e.At.Offset == 0 || e.At.Seq != 2 {
+		if e.At.Path != codec.SegmentName(1) || e.At.Offset == 0 || e.At.Seq != 2 {
 			t.Errorf("%s: %v", name, e)
 		}
 	}
@@ -249,19 +262,21 @@ func TestBatchThatIsNone(t *testing.T) {
 
 // TestUnsealedInTheMiddle: a segment that lost its seal is no torn tail where a newer
 // one stands behind it, nor where it ends below the checkpoint, whatever LOCK says.
-func TestUnsealedInTheMiddle(t *testing.T) {
-	n := write(t, 1)
+func TestUnsealedInTheMiddle(t *testing.T) { both(t, testUnsealedInTheMiddle) }
+
+func testUnsealedInTheMiddle(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
 	nobody := n.closed.with(LockName, "")
-	seven, nine, eleven := wal.Binary.SegmentName(7), wal.Binary.SegmentName(9), wal.Binary.SegmentName(11)
+	seven, nine, eleven := codec.SegmentName(7), codec.SegmentName(9), codec.SegmentName(11)
 	noSeal := func(name string) string {
-		b := n.closed[name]
-		return b[:len(b)-vfs.SectorSize] + strings.Repeat("\x00", vfs.SectorSize)
+		offs := n.frames(t, n.closed, name)
+		return n.closed[name][:offs[len(offs)-1]] + strings.Repeat("\x00", vfs.SectorSize)
 	}
 	e := refuses(t, "a newer segment", nobody.with(nine, noSeal(nine)), fault.ErrCorrupt, small(5))
 	if e.At.Path != nine || !strings.Contains(e.Error(), "newer segment") {
 		t.Error(e)
 	}
-	e = refuses(t, "a checkpoint", nobody.with(nine, gone).with(eleven, gone).with(seven, n.closed[seven][:600]), fault.ErrCorrupt, small(5))
+	e = refuses(t, "a checkpoint", nobody.with(nine, gone).with(eleven, gone).with(seven, n.closed[seven][:n.frames(t, n.closed, seven)[0]+88]), fault.ErrCorrupt, small(5))
 	if e.At.Path != seven || e.At.Seq != 7 {
 		t.Error(e)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/vlogdb/vlog/internal/fault"
 	"github.com/vlogdb/vlog/internal/vfs"
+	"github.com/vlogdb/vlog/wal"
 )
 
 // line makes a FORMAT line with a right checksum of a JSON object.
@@ -28,35 +29,37 @@ func uuidOf(t testing.TB, f files) string {
 
 // TestFormatLines opens a store with FORMAT put by hand: what opens, for writing and
 // for reading, and with which error not.
-func TestFormatLines(t *testing.T) {
-	n := write(t, 1)
+func TestFormatLines(t *testing.T) { both(t, testFormatLines) }
+
+func testFormatLines(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
 	id := uuidOf(t, n.closed)
 	for name, c := range map[string]struct {
 		line           string
 		writing, reads *fault.Kind
 	}{
 		"as it is":                      {n.closed[FormatName], nil, nil},
-		"spelled here":                  {line(object(0, "", "", "", id, "binary")), nil, nil},
-		"unknown field":                 {line(strings.Replace(object(0, "", "", "", id, "binary"), "{", `{"later":1,`, 1)), nil, nil},
-		"compatible feature":            {line(object(0, `"x"`, "", "", id, "binary")), nil, nil},
-		"read-only compatible feature":  {line(object(0, "", `"x"`, "", id, "binary")), fault.ErrIncompatible, nil},
-		"incompatible feature":          {line(object(0, "", "", `"x"`, id, "binary")), fault.ErrIncompatible, fault.ErrIncompatible},
+		"spelled here":                  {line(object(0, "", "", "", id, codec.String())), nil, nil},
+		"unknown field":                 {line(strings.Replace(object(0, "", "", "", id, codec.String()), "{", `{"later":1,`, 1)), nil, nil},
+		"compatible feature":            {line(object(0, `"x"`, "", "", id, codec.String())), nil, nil},
+		"read-only compatible feature":  {line(object(0, "", `"x"`, "", id, codec.String())), fault.ErrIncompatible, nil},
+		"incompatible feature":          {line(object(0, "", "", `"x"`, id, codec.String())), fault.ErrIncompatible, fault.ErrIncompatible},
 		"codec of the future":           {line(object(0, "", "", "", id, "ndjson2")), fault.ErrIncompatible, fault.ErrIncompatible},
 		"no codec":                      {line(object(0, "", "", "", id, "")), fault.ErrIncompatible, fault.ErrIncompatible},
-		"format 1":                      {line(object(1, "", "", "", id, "binary")), fault.ErrIncompatible, fault.ErrIncompatible},
+		"format 1":                      {line(object(1, "", "", "", id, codec.String())), fault.ErrIncompatible, fault.ErrIncompatible},
 		"format 1, all else unknown":    {line(`{"format":1,"shape":"round"}`), fault.ErrIncompatible, fault.ErrIncompatible},
 		"format 1 and another checksum": {`{"format":1,"sum":"sha-4096"}` + "\n", fault.ErrIncompatible, fault.ErrIncompatible},
-		"format -1":                     {line(object(-1, "", "", "", id, "binary")), fault.ErrIncompatible, fault.ErrIncompatible},
-		"another store's":               {line(object(0, "", "", "", "00000000-0000-7000-8000-000000000001", "binary")), fault.ErrForeign, fault.ErrForeign},
+		"format -1":                     {line(object(-1, "", "", "", id, codec.String())), fault.ErrIncompatible, fault.ErrIncompatible},
+		"another store's":               {line(object(0, "", "", "", "00000000-0000-7000-8000-000000000001", codec.String())), fault.ErrForeign, fault.ErrForeign},
 		"no uuid":                       {line(object(0, "", "", "", "", "binary")), fault.ErrCorrupt, fault.ErrCorrupt},
 		"short uuid":                    {line(object(0, "", "", "", id[:10], "binary")), fault.ErrCorrupt, fault.ErrCorrupt},
-		"no checksum":                   {object(0, "", "", "", id, "binary") + "\n", fault.ErrCorrupt, fault.ErrCorrupt},
+		"no checksum":                   {object(0, "", "", "", id, codec.String()) + "\n", fault.ErrCorrupt, fault.ErrCorrupt},
 		"twice":                         {n.closed[FormatName] + n.closed[FormatName], fault.ErrCorrupt, fault.ErrCorrupt},
 		"empty":                         {"", fault.ErrCorrupt, fault.ErrCorrupt},
 		"zeros":                         {strings.Repeat("\x00", 300), fault.ErrCorrupt, fault.ErrCorrupt},
 		"no format":                     {line(`{"uuid":"` + id + `"}`), fault.ErrCorrupt, fault.ErrCorrupt},
 		"format as text":                {line(`{"format":"0"}`), fault.ErrCorrupt, fault.ErrCorrupt},
-		"too large":                     {line(strings.Replace(object(0, "", "", "", id, "binary"), `"documentation":"`, `"documentation":"`+strings.Repeat("x", maxFormat), 1)), fault.ErrCorrupt, fault.ErrCorrupt},
+		"too large":                     {line(strings.Replace(object(0, "", "", "", id, codec.String()), `"documentation":"`, `"documentation":"`+strings.Repeat("x", maxFormat), 1)), fault.ErrCorrupt, fault.ErrCorrupt},
 		"very deep":                     {line(`{"format":0,"x":` + strings.Repeat("[", 100000) + `}`), fault.ErrCorrupt, fault.ErrCorrupt},
 	} {
 		f := n.closed.with(FormatName, c.line)
@@ -81,8 +84,10 @@ func TestFormatLines(t *testing.T) {
 
 // TestFormatFlipped: with any byte of FORMAT damaged there is no store of another
 // name, version or features, only an error.
-func TestFormatFlipped(t *testing.T) {
-	n := write(t, 1)
+func TestFormatFlipped(t *testing.T) { both(t, testFormatFlipped) }
+
+func testFormatFlipped(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
 	good := n.closed[FormatName]
 	for i := range good {
 		for bit := range 8 {
@@ -177,8 +182,10 @@ func TestReplacementNamesAreTemp(t *testing.T) {
 }
 
 // TestNotAStore: other people's directories are told from stores and not touched.
-func TestNotAStore(t *testing.T) {
-	n := write(t, 1)
+func TestNotAStore(t *testing.T) { both(t, testNotAStore) }
+
+func testNotAStore(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
 	seg := n.closed.segments()[0]
 	for name, f := range map[string]files{
 		"a file":                  {"notes.txt": "x"},
@@ -213,8 +220,10 @@ func TestNotAStore(t *testing.T) {
 }
 
 // TestUnknownFilesStay: reported, left alone; spares and temporary files go.
-func TestUnknownFilesStay(t *testing.T) {
-	n := write(t, 1)
+func TestUnknownFilesStay(t *testing.T) { both(t, testUnknownFilesStay) }
+
+func testUnknownFilesStay(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
 	f := n.closed
 	unknown := []string{".gitignore", "mirror/", "log/notes", "log/checkpoint-8", "report.tmp", "log/sub/"}
 	for _, path := range unknown {

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"strings"
 	"testing"
 
 	"github.com/vlogdb/vlog/internal/checkpoint"
 	"github.com/vlogdb/vlog/internal/fault"
 	"github.com/vlogdb/vlog/internal/vfs"
+	"github.com/vlogdb/vlog/wal"
 )
 
 // lockChain is the chain value that the line in LOCK tells.
@@ -89,12 +91,18 @@ func FuzzLock(f *testing.F) {
 // of those that a crash may leave. Opening gives everything that was acknowledged,
 // or an error that such bytes may cause and a disk that is as it was; never
 // anything else. Check goes through the same bytes.
-func FuzzOpen(f *testing.F) {
-	n := write(f, 1)
+func FuzzOpen(f *testing.F) { fuzzOpen(f, wal.Binary) }
+
+// FuzzOpenLines does the same with a store of lines.
+func FuzzOpenLines(f *testing.F) { fuzzOpen(f, wal.NDJSON) }
+
+func fuzzOpen(f *testing.F, codec wal.Codec) {
+	n := novelIn(f, codec, 1)
 	paths := append(n.closed.names(""), "log/durable", checkpoint.Backup, checkpoint.Recover, checkpoint.Truncate, checkpoint.TruncateFlag, "log/spare-1")
-	backup, flag := backupOf(f, n.id, n.pic11)
+	backup, flag := n.backup(f, n.id, n.pic11)
 	f.Add(uint8(0), []byte(n.closed[FormatName]))
 	f.Add(uint8(4), []byte(n.closed[paths[5]]))
+	f.Add(uint8(5), []byte(strings.ReplaceAll(n.closed[paths[5]], "\n", "\r\n")))
 	f.Add(uint8(5), []byte(n.closed[paths[5]][:700]))
 	f.Add(uint8(7), []byte(n.closed[paths[6]]))
 	f.Add(uint8(8), []byte(n.crashed["log/durable"]))

@@ -10,18 +10,24 @@ import (
 
 	"github.com/vlogdb/vlog/internal/checkpoint"
 	"github.com/vlogdb/vlog/internal/vfs"
+	"github.com/vlogdb/vlog/wal"
 )
 
 // goldenDir holds a store of format 0, as it was written when that format was made.
-const goldenDir = "testdata/format/v0"
+func goldenDir(codec wal.Codec) string {
+	if codec == wal.NDJSON {
+		return "testdata/format/v0-ndjson"
+	}
+	return "testdata/format/v0"
+}
 
 // goldenStore writes that store: the novel, whose last writer was stopped in the
 // middle of a write, so that a tail is kept, and which was closed then.
-func goldenStore(t testing.TB) (*novel, files) {
+func goldenStore(t testing.TB, codec wal.Codec) (*novel, files) {
 	t.Helper()
-	n := write(t, 1)
+	n := novelIn(t, codec, 1)
 	m := tornTail(t, n.id, n.crashed, n.crashed.segments()[3]).disk(t)
-	a := begin(t, m, small(2))
+	a := begin(t, m, making(codec, 2))
 	a.close()
 	return n, dump(t, m)
 }
@@ -60,13 +66,15 @@ func (f files) writeTree(t testing.TB, root string) {
 
 // TestFormatGolden: the committed files open, with what was written into them, on a
 // real disk too; and writing the same store again gives the same bytes.
-func TestFormatGolden(t *testing.T) {
-	n, written := goldenStore(t)
+func TestFormatGolden(t *testing.T) { both(t, testFormatGolden) }
+
+func testFormatGolden(t *testing.T, codec wal.Codec) {
+	n, written := goldenStore(t, codec)
 	if *update {
-		check(t, os.RemoveAll(goldenDir))
-		written.writeTree(t, goldenDir)
+		check(t, os.RemoveAll(goldenDir(codec)))
+		written.writeTree(t, goldenDir(codec))
 	}
-	golden := readTree(t, goldenDir)
+	golden := readTree(t, goldenDir(codec))
 	same(t, "written again", written, golden)
 	if tails := golden.names(checkpoint.ErrorDir + "/"); len(tails) != 1 {
 		t.Errorf("kept: %v", tails)
@@ -93,21 +101,23 @@ func TestFormatGolden(t *testing.T) {
 }
 
 // TestCreateTrace: making a store, opening it and closing it, each step in order.
-func TestCreateTrace(t *testing.T) {
+func TestCreateTrace(t *testing.T) { both(t, testCreateTrace) }
+
+func testCreateTrace(t *testing.T, codec wal.Codec) {
 	var trace vfs.Trace
 	m := vfs.NewMem(vfs.MemOptions{})
 	fsys := vfs.NewLog(m, trace.Record)
 	for _, note := range []string{"-- make", "-- open again"} {
 		trace.Note(note)
-		s, err := Open(t.Context(), fsys, small(1))
+		s, err := Open(t.Context(), fsys, making(codec, 1))
 		check(t, err)
 		trace.Note("-- close")
 		check(t, s.Writer.Close())
 		check(t, Release(s.Lock, s.ID, Closed{}))
 	}
-	n := write(t, 1)
+	n := novelIn(t, codec, 1)
 	f := tornTail(t, n.id, n.crashed.with("log/durable", gone), n.crashed.segments()[3])
-	backup, flag := backupOf(t, n.id, n.pic11)
+	backup, flag := n.backup(t, n.id, n.pic11)
 	f = f.with(checkpoint.Backup, backup).with(checkpoint.Recover, flag).with("log/spare-1", "x")
 	trace.Note("-- open after a crash: promotion, torn tail, unproven frames, spare")
 	_, err := Open(t.Context(), vfs.NewLog(f.disk(t), trace.Record), small(1))
@@ -119,7 +129,8 @@ func TestCreateTrace(t *testing.T) {
 		}
 		lines = append(lines, l)
 	}
-	goldenText(t, "open.trace", strings.Join(lines, ""))
+	name := map[wal.Codec]string{wal.Binary: "open.trace", wal.NDJSON: "open-ndjson.trace"}[codec]
+	goldenText(t, name, strings.Join(lines, ""))
 }
 
 func goldenText(t *testing.T, name, got string) {
@@ -136,9 +147,11 @@ func goldenText(t *testing.T, name, got string) {
 }
 
 // TestNovelIsTheSame: two stores written alike are alike, to the byte.
-func TestNovelIsTheSame(t *testing.T) {
-	same(t, "again", write(t, 1).closed, write(t, 1).closed)
-	a, b := write(t, 1).closed, write(t, 2).closed
+func TestNovelIsTheSame(t *testing.T) { both(t, testNovelIsTheSame) }
+
+func testNovelIsTheSame(t *testing.T, codec wal.Codec) {
+	same(t, "again", novelIn(t, codec, 1).closed, novelIn(t, codec, 1).closed)
+	a, b := novelIn(t, codec, 1).closed, novelIn(t, codec, 2).closed
 	if slices.ContainsFunc(a.names("log/"), func(path string) bool { return a[path] == b[path] }) {
 		t.Error("two stores have a file in common")
 	}

@@ -49,6 +49,28 @@ func small(seed uint64) Options {
 	return Options{SegmentSize: 2 << 10, Rand: counting(seed), Now: now}
 }
 
+// making are options for a store that has to be made.
+func making(codec wal.Codec, seed uint64) Options {
+	o := small(seed)
+	o.Codec = codec
+	return o
+}
+
+// otherThan returns the other codec.
+func otherThan(c wal.Codec) wal.Codec {
+	if c == wal.NDJSON {
+		return wal.Binary
+	}
+	return wal.NDJSON
+}
+
+// both runs a test under each codec.
+func both(t *testing.T, test func(*testing.T, wal.Codec)) {
+	for _, c := range []wal.Codec{wal.Binary, wal.NDJSON} {
+		t.Run(c.String(), func(t *testing.T) { test(t, c) })
+	}
+}
+
 func readOnly() Options {
 	o := small(1)
 	o.ReadOnly = true
@@ -129,7 +151,7 @@ func (a *author) put(key, value string) {
 func (a *author) checkpoint() {
 	a.t.Helper()
 	check(a.t, a.s.Writer.Rotate(a.t.Context()))
-	p := checkpoint.Promoter{FS: a.s.FS, Store: a.s.ID, Now: func() int64 { return now().UnixNano() }, Trim: a.s.Writer.Trim, Known: a.s.Known}
+	p := checkpoint.Promoter{FS: a.s.FS, Store: a.s.ID, Codec: a.s.Format.LogCodec(), Now: func() int64 { return now().UnixNano() }, Trim: a.s.Writer.Trim, Known: a.s.Known}
 	_, err := p.Run(a.t.Context(), a.edit.Picture())
 	check(a.t, err)
 }
@@ -243,7 +265,7 @@ func (f files) names(prefix string) (all []string) {
 }
 
 func (f files) segments() []string {
-	return slices.DeleteFunc(f.names("log/0"), func(s string) bool { return !strings.HasSuffix(s, ".vlog") })
+	return slices.DeleteFunc(f.names("log/0"), func(s string) bool { return Classify(s, false) != ClassSegment })
 }
 
 // same fails where two directories differ.
@@ -268,6 +290,7 @@ func same(t testing.TB, what string, got, want files) {
 // novel is the store of these tests: eleven batches of one put each, checkpoints
 // behind #4 and #8, two batches to a segment; #1 to #4 are no longer in the log.
 type novel struct {
+	codec   wal.Codec
 	hist    []content // after each batch
 	id      wal.StoreID
 	before  files // rotated behind #8, before the second promotion
@@ -282,11 +305,14 @@ func value(seq int) string {
 	return fmt.Sprint(seq, strings.Repeat("v", 300))
 }
 
-func write(t testing.TB, seed uint64) *novel {
+func write(t testing.TB, seed uint64) *novel { return novelIn(t, wal.Binary, seed) }
+
+// novelIn is the same under a codec.
+func novelIn(t testing.TB, codec wal.Codec, seed uint64) *novel {
 	t.Helper()
 	m := vfs.NewMem(vfs.MemOptions{})
-	a := begin(t, m, small(seed))
-	n := &novel{hist: []content{{}}, id: a.s.ID}
+	a := begin(t, m, making(codec, seed))
+	n := &novel{codec: codec, hist: []content{{}}, id: a.s.ID}
 	for seq := 1; seq <= 11; seq++ {
 		a.put(fmt.Sprint("key", seq%7), value(seq))
 		n.hist = append(n.hist, maps.Clone(a.keep))
@@ -366,11 +392,11 @@ func refuses(t testing.TB, what string, f files, kind *fault.Kind, opts Options)
 	return e
 }
 
-// backupOf is the file of a checkpoint and the flag that names it.
-func backupOf(t testing.TB, id wal.StoreID, p *state.Picture) (file, flag string) {
+// backup is the file of a checkpoint and the flag that names it.
+func (n *novel) backup(t testing.TB, id wal.StoreID, p *state.Picture) (file, flag string) {
 	t.Helper()
 	m := files{"log/": ""}.disk(t)
-	sum, err := checkpoint.Write(m, checkpoint.Backup, checkpoint.Image{Store: id, Picture: p}, nil)
+	sum, err := checkpoint.Write(m, checkpoint.Backup, checkpoint.Image{Store: id, Picture: p, Codec: n.codec}, nil)
 	check(t, err)
 	return slurp(t, m, checkpoint.Backup), promotionLine(id, p.Seq(), sum.Digest)
 }
@@ -391,7 +417,34 @@ func tornTail(t testing.TB, id wal.StoreID, f files, name string) files {
 	if s.Picture.Seq() != seg.Last {
 		t.Fatalf("%s is not the newest segment", name)
 	}
-	return f.with(name, f[name][:seg.Space()]+frameHeader(seg, 300)+"torn payload")
+	return f.with(name, f[name][:seg.Space()]+torn(seg))
+}
+
+// torn is what is left of a group behind the end of a segment: of a frame the header
+// and some of its payload, of a line the half.
+func torn(seg *wal.Segment) string {
+	if seg.Codec == wal.NDJSON {
+		return fmt.Sprintf(`{"seq":%d,"time":"2026-01-02T03:04:05Z","synced":0,"prev":"%x","writer":"0000`, uint64(seg.Last)+1, seg.ChainEnd[:])
+	}
+	return frameHeader(seg, 300) + "torn payload"
+}
+
+// frames are the offsets of the frames of a segment that is whole, and behind them
+// that of its seal, or where it would stand.
+func (n *novel) frames(t testing.TB, f files, name string) (offs []int) {
+	t.Helper()
+	seg, err := wal.Scan(t.Context(), wal.Place{FS: f.disk(t), Name: name, Store: n.id}, func(_ wal.Entry, off int64) error {
+		offs = append(offs, int(off))
+		return nil
+	})
+	check(t, err)
+	switch {
+	case !seg.Sealed:
+		return append(offs, int(seg.Space()))
+	case seg.Codec == wal.NDJSON:
+		return append(offs, strings.LastIndex(f[name], `{"seal":`))
+	}
+	return append(offs, int(seg.End)-vfs.SectorSize)
 }
 
 // frameHeader spells a frame header that opens a group at the end of a segment, by

@@ -9,6 +9,7 @@ import (
 
 	"github.com/vlogdb/vlog/internal/checkpoint"
 	"github.com/vlogdb/vlog/internal/fault"
+	"github.com/vlogdb/vlog/internal/state"
 	"github.com/vlogdb/vlog/internal/vfs"
 	"github.com/vlogdb/vlog/wal"
 )
@@ -16,9 +17,11 @@ import (
 // TestClosedLineStays: what a clean close wrote into LOCK outlives later openings,
 // also those that fail or are killed: a newest segment that is taken away then is
 // noticed.
-func TestClosedLineStays(t *testing.T) {
-	n := write(t, 1)
-	eleven := wal.Binary.SegmentName(11)
+func TestClosedLineStays(t *testing.T) { both(t, testClosedLineStays) }
+
+func testClosedLineStays(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
+	eleven := codec.SegmentName(11)
 	m := n.closed.disk(t)
 	s, err := Open(t.Context(), m.Reopen(), small(7))
 	check(t, err)
@@ -41,8 +44,10 @@ func TestClosedLineStays(t *testing.T) {
 }
 
 // TestHolderIsNamedEarly: who comes while a recovery is under way is told who is at it.
-func TestHolderIsNamedEarly(t *testing.T) {
-	n := write(t, 1)
+func TestHolderIsNamedEarly(t *testing.T) { both(t, testHolderIsNamedEarly) }
+
+func testHolderIsNamedEarly(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
 	m := n.crashed.disk(t)
 	named, refused := 0, 0
 	s, err := Open(t.Context(), vfs.NewFail(m.Reopen(), vfs.InjectorFunc(func(op vfs.Op) error {
@@ -65,9 +70,11 @@ func TestHolderIsNamedEarly(t *testing.T) {
 }
 
 // TestClosedLineIsDurable: a power cut right after a clean close takes nothing of it.
-func TestClosedLineIsDurable(t *testing.T) {
+func TestClosedLineIsDurable(t *testing.T) { both(t, testClosedLineIsDurable) }
+
+func testClosedLineIsDurable(t *testing.T, codec wal.Codec) {
 	m := vfs.NewMem(vfs.MemOptions{Track: true})
-	a := begin(t, m, small(1))
+	a := begin(t, m, making(codec, 1))
 	a.put("a", "b")
 	a.close()
 	note, err := readLock(m.Crash(vfs.Lost, 1))
@@ -77,8 +84,10 @@ func TestClosedLineIsDurable(t *testing.T) {
 }
 
 // TestLockLines: each line of LOCK speaks for itself, whatever became of the other.
-func TestLockLines(t *testing.T) {
-	n := write(t, 1)
+func TestLockLines(t *testing.T) { both(t, testLockLines) }
+
+func testLockLines(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
 	m := n.closed.disk(t)
 	s, err := Open(t.Context(), m.Reopen(), small(7))
 	check(t, err)
@@ -104,22 +113,24 @@ func TestLockLines(t *testing.T) {
 		if (h != nil) != c.held {
 			t.Errorf("%s: holder %v", name, h)
 		}
-		if _, err = Open(t.Context(), f.with(wal.Binary.SegmentName(11), gone).disk(t), small(8)); errors.Is(err, fault.ErrCorrupt) != c.proven {
+		if _, err = Open(t.Context(), f.with(codec.SegmentName(11), gone).disk(t), small(8)); errors.Is(err, fault.ErrCorrupt) != c.proven {
 			t.Errorf("%s: without the last segment: %v", name, err)
 		}
 	}
 }
 
 // TestOpenCancelled: the context ends the looking at any moment, and nothing was changed.
-func TestOpenCancelled(t *testing.T) {
-	n := write(t, 1)
+func TestOpenCancelled(t *testing.T) { both(t, testOpenCancelled) }
+
+func testOpenCancelled(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
 	cause := errors.New("enough")
 	stopped := 0
 	for at := 1; ; at++ {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		m := n.crashed.disk(t)
 		s, err := Open(ctx, vfs.NewFail(m.Reopen(), vfs.InjectorFunc(func(op vfs.Op) error {
-			if op.Kind == vfs.OpOpen && op.N >= at && strings.HasSuffix(op.Name, ".vlog") {
+			if op.Kind == vfs.OpOpen && op.N >= at && Classify(op.Name, false) == ClassSegment {
 				cancel(cause)
 			}
 			return nil
@@ -142,9 +153,11 @@ func TestOpenCancelled(t *testing.T) {
 
 // TestLongTail: of a tail above 64 MiB the first 64 MiB are kept, and the report
 // says so.
-func TestLongTail(t *testing.T) {
-	n := write(t, 1)
-	eleven := wal.Binary.SegmentName(11)
+func TestLongTail(t *testing.T) { both(t, testLongTail) }
+
+func testLongTail(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
+	eleven := codec.SegmentName(11)
 	torn := tornTail(t, n.id, n.crashed, eleven)
 	torn = torn.with(eleven, torn[eleven]+strings.Repeat("x", maxKept)+"the end")
 	m := torn.disk(t)
@@ -169,13 +182,15 @@ func TestLongTail(t *testing.T) {
 
 // TestNotClosedIsTold: a store that nobody closed is not clean, however little there
 // is to do, and a reader who changes nothing is told the same.
-func TestNotClosedIsTold(t *testing.T) {
-	n := write(t, 1)
+func TestNotClosedIsTold(t *testing.T) { both(t, testNotClosedIsTold) }
+
+func testNotClosedIsTold(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
 	for name, f := range map[string]files{
 		"killed":         n.crashed,
 		"seal not told":  n.closed.with(LockName, ""),
-		"behind a seal":  n.closed.with(wal.Binary.SegmentName(11), n.closed[wal.Binary.SegmentName(11)]+"x"),
-		"without frames": n.crashed.with(wal.Binary.SegmentName(11), n.crashed[wal.Binary.SegmentName(11)][:wal.HeaderSize]).with(wal.DurableName, gone),
+		"behind a seal":  n.closed.with(codec.SegmentName(11), n.closed[codec.SegmentName(11)]+"x"),
+		"without frames": n.crashed.with(codec.SegmentName(11), n.crashed[codec.SegmentName(11)][:n.frames(t, n.crashed, codec.SegmentName(11))[0]]).with(wal.DurableName, gone),
 	} {
 		s, err := Open(t.Context(), f.disk(t), small(5))
 		check(t, err)
@@ -192,13 +207,77 @@ func TestNotClosedIsTold(t *testing.T) {
 
 // TestBehindAnOldSeal: what lies behind the seal of a segment that is not the newest
 // goes too, and is no damage.
-func TestBehindAnOldSeal(t *testing.T) {
-	n := write(t, 1)
-	nine := wal.Binary.SegmentName(9)
+func TestBehindAnOldSeal(t *testing.T) { both(t, testBehindAnOldSeal) }
+
+func testBehindAnOldSeal(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
+	nine := codec.SegmentName(9)
 	m := n.closed.with(nine, n.closed[nine]+"left of a file that was longer").disk(t)
 	s, err := Open(t.Context(), m.Reopen(), small(5))
 	check(t, err)
 	if got := slurp(t, m, nine); got != n.closed[nine] || s.Report.Clean {
 		t.Errorf("%d bytes, %+v", len(got)-len(n.closed[nine]), s.Report)
 	}
+}
+
+// TestClosedWithOtherBatches: LOCK tells with which chain value the store was closed. A
+// log that reads well and has another there was put together of two copies, or edited
+// with everything that checks it.
+func TestClosedWithOtherBatches(t *testing.T) { both(t, testClosedWithOtherBatches) }
+
+func testClosedWithOtherBatches(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
+	eleven := codec.SegmentName(11)
+	m := n.closed.with(eleven, gone).with(LockName, "").disk(t) // a copy as it was before #11
+	a := begin(t, m, small(44))
+	a.put("key4", "another")
+	a.close()
+	theirs := dump(t, m)
+	f := n.closed.with(eleven, theirs[eleven])
+	at := int64(n.frames(t, theirs, eleven)[0])
+	for _, opts := range []Options{small(5), readOnly()} {
+		if e := refuses(t, "mixed", f, fault.ErrCorrupt, opts); e.At.Path != eleven || e.At.Offset != at || e.At.Seq != 11 {
+			t.Error(e)
+		}
+	}
+	if found := findings(t, f); len(found) != 1 || found[0].Kind != "chain" || found[0].File != eleven || found[0].Offset != at || found[0].Seq != 11 {
+		t.Errorf("%+v", found)
+	}
+	m = f.disk(t)
+	if sum, err := salvaged(t, m, SalvageOptions{}); err != nil || sum.Whole || sum.Last != 11 || len(sum.Aside) != 0 {
+		t.Errorf("%+v, %v", sum, err)
+	}
+	s, err := Open(t.Context(), m.Reopen(), small(6))
+	if check(t, err); contentOf(s.Picture)["key4"] != "another" {
+		t.Error("the salvaged store holds something else")
+	}
+	if _, err := Open(t.Context(), theirs.disk(t), small(6)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestClosedAtACheckpoint: the same where a checkpoint is all that reaches so far.
+func TestClosedAtACheckpoint(t *testing.T) { both(t, testClosedAtACheckpoint) }
+
+func testClosedAtACheckpoint(t *testing.T, codec wal.Codec) {
+	m := files{}.disk(t)
+	a := begin(t, m, making(codec, 1))
+	a.put("a", "b")
+	a.checkpoint()
+	a.edit = state.NewEdit(state.Empty()) // as if closed with other batches
+	a.close()
+	f := dump(t, m)
+	for _, opts := range []Options{small(5), readOnly()} {
+		if e := refuses(t, "mixed", f, fault.ErrCorrupt, opts); e.At.Path != checkpoint.Name(1) || e.At.Seq != 1 {
+			t.Error(e)
+		}
+	}
+	if found := findings(t, f); len(found) != 1 || found[0].Kind != "chain" || found[0].File != codec.SegmentName(1) {
+		t.Errorf("%+v", found)
+	}
+	if sum, err := salvaged(t, m, SalvageOptions{}); err != nil || sum.Whole {
+		t.Errorf("%+v, %v", sum, err)
+	}
+	_, err := Open(t.Context(), m.Reopen(), small(6))
+	check(t, err)
 }

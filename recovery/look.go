@@ -26,10 +26,11 @@ type look struct {
 	known map[batch.Seq]checkpoint.Header // checkpoints that verify
 	move  move                            // what becomes of a raised promotion
 
-	floor  batch.Seq // what LOCK and log/durable prove to be there
-	says   string    // which of the two
-	closed batch.Seq // where a clean close ended the log; 0: there was none
-	bound  bool      // read-only: show nothing above limit
+	floor  batch.Seq    // what LOCK and log/durable prove to be there
+	says   string       // which of the two
+	closed batch.Seq    // where a clean close ended the log; 0: there was none
+	ended  *batch.Chain // the chain value there, where LOCK tells it
+	bound  bool         // read-only: show nothing above limit
 	limit  batch.Seq
 	header checkpoint.Header
 	base   *state.Picture // of the checkpoint that was loaded
@@ -120,6 +121,9 @@ func (l *look) bounds(readOnly bool) error {
 	}
 	if c := note.Closed; c != nil && string(note.Store) == string(l.store[:]) {
 		l.floor, l.says, l.closed = c.Seq, LockName, c.Seq
+		if len(c.Chain) == len(batch.Chain{}) {
+			l.ended = (*batch.Chain)(c.Chain)
+		}
 	}
 	d, ok, err := wal.ReadDurable(l.fs, l.store)
 	if err != nil || !ok {
@@ -198,6 +202,9 @@ func (l *look) load() error {
 		if err == nil {
 			l.known[seq] = sum.Header
 			l.base, l.header, l.report.Checkpoint = pic, sum.Header, seq
+			if l.otherEnd(seq, pic.Chain()) {
+				return otherHistory(fault.Place{Path: name, Seq: uint64(seq)})
+			}
 			break
 		}
 		if unlessUnusable(err) != nil || errors.Is(err, fault.ErrForeign) {
@@ -208,6 +215,16 @@ func (l *look) load() error {
 	l.last, l.chain = l.base.Seq(), l.base.Chain()
 	l.edit = state.NewEdit(l.base)
 	return nil
+}
+
+// otherEnd says whether the log had another chain value where a clean close ended it.
+func (l *look) otherEnd(seq batch.Seq, chain batch.Chain) bool {
+	return l.ended != nil && seq == l.closed && chain != *l.ended
+}
+
+func otherHistory(at fault.Place) error {
+	return &fault.Error{Op: "open", At: at, Err: fault.ErrCorrupt, Detail: "its chain value is not the one with which the store was closed, as " + LockName + " tells",
+		Hint: "a file was replaced or edited; put back the right one, or restore a backup; nothing was changed"}
 }
 
 // skip goes past a checkpoint that does not verify. Its name still says that every

@@ -9,15 +9,18 @@ import (
 	"github.com/vlogdb/vlog/internal/batch"
 	"github.com/vlogdb/vlog/internal/checkpoint"
 	"github.com/vlogdb/vlog/internal/vfs"
+	"github.com/vlogdb/vlog/wal"
 )
 
 // TestCrashBesidePromotion lets a writer write at each step of a promotion that drops
 // segments and uses their files again, and cuts the power after each operation of
 // both: what was acknowledged is there, and the store opens.
-func TestCrashBesidePromotion(t *testing.T) {
+func TestCrashBesidePromotion(t *testing.T) { both(t, testCrashBesidePromotion) }
+
+func testCrashBesidePromotion(t *testing.T, codec wal.Codec) {
 	for _, keep := range []int{1, 2} {
 		steps := 0
-		for besidePromotion(t, keep, steps) {
+		for (beside{codec, keep}).step(t, steps) {
 			steps++
 		}
 		if steps < 8 {
@@ -26,14 +29,21 @@ func TestCrashBesidePromotion(t *testing.T) {
 	}
 }
 
-// besidePromotion writes beside one step of the third promotion; it returns false
-// where there are fewer steps.
-func besidePromotion(t *testing.T, keep, step int) bool {
+// beside is a store in which a writer writes beside a promotion. Under NDJSON no file
+// is used again, whatever Spares says.
+type beside struct {
+	codec wal.Codec
+	keep  int // checkpoints
+}
+
+// step writes beside one step of the third promotion; it returns false where there are
+// fewer steps.
+func (b beside) step(t *testing.T, step int) bool {
 	m := vfs.NewMem(vfs.MemOptions{Track: true})
-	opts := small(1)
+	opts := making(b.codec, 1)
 	opts.Spares = 8
 	a := begin(t, m, opts)
-	a.keepCheckpoints(keep)
+	a.keepCheckpoints(b.keep)
 	hist := map[batch.Seq]content{}
 	put := func() {
 		a.put(fmt.Sprint("key", a.last%5), strings.Repeat("v", 600))
@@ -49,7 +59,7 @@ func besidePromotion(t *testing.T, keep, step int) bool {
 	}
 	steps := 0
 	m.OnOp(func(op vfs.Op) {
-		opensEverywhere(t, fmt.Sprintf("keep %d, written at step %d, power cut after %v", keep, step, op), m, a.last, hist)
+		opensEverywhere(t, fmt.Sprintf("keep %d, written at step %d, power cut after %v", b.keep, step, op), m, a.last, hist)
 		if !ofPromotion(op) {
 			return
 		}

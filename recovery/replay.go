@@ -104,6 +104,9 @@ func (l *look) apply(e wal.Entry, off int64) error {
 		return &fault.Error{Op: "open", At: fault.Place{Path: l.reading, Offset: off, Seq: uint64(e.Seq)}, Err: fault.ErrCorrupt, Detail: "its chain value is not that of the checkpoint",
 			Hint: "log and checkpoint do not belong together; restore a backup"}
 	}
+	if l.otherEnd(e.Seq, e.Chain) {
+		return otherHistory(fault.Place{Path: l.reading, Offset: off, Seq: uint64(e.Seq)})
+	}
 	if e.Seq != l.last+1 {
 		return nil
 	}
@@ -134,6 +137,9 @@ func (l *look) unsealed(seg *wal.Segment, newest bool) error {
 	if !newest {
 		proven, by = seg.Last+1, "a newer segment"
 	}
+	if denied(seg) {
+		return changed(seg)
+	}
 	if proven > seg.Last {
 		return damaged(seg, by)
 	}
@@ -142,6 +148,20 @@ func (l *look) unsealed(seg *wal.Segment, newest bool) error {
 		l.report.Cut = &Cut{File: seg.Name, Offset: seg.End, After: seg.Last, Why: seg.Bad.Why}
 	}
 	return nil
+}
+
+// denied says whether a good frame or seal of a segment was written behind other batches
+// than those that stand before it.
+func denied(seg *wal.Segment) bool { return seg.Bad != nil && seg.Bad.Denied }
+
+// deniedSeq is the newest batch that may be the one that was changed.
+func deniedSeq(seg *wal.Segment) batch.Seq { return max(seg.Last, seg.Header.First) }
+
+// changed is the error for a batch that was changed together with its checksum.
+func changed(seg *wal.Segment) error {
+	return &fault.Error{Op: "open", At: fault.Place{Path: seg.Name, Offset: seg.Bad.Offset, Seq: uint64(deniedSeq(seg))}, Err: fault.ErrCorrupt,
+		Detail: seg.Bad.Why + ": a batch before it was changed, and its checksum with it",
+		Hint:   "nothing was changed by this opening; put back what was edited, or restore a backup"}
 }
 
 // damaged is the error for a batch that was acknowledged and does not check out.

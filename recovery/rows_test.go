@@ -16,9 +16,11 @@ import (
 )
 
 // TestNovel checks that the store of these tests is what they take it for.
-func TestNovel(t *testing.T) {
-	n := write(t, 1)
-	want := []string{"FORMAT", "LOCK", "log/00000000000000000005.vlog", "log/00000000000000000007.vlog", "log/00000000000000000009.vlog", "log/00000000000000000011.vlog",
+func TestNovel(t *testing.T) { both(t, testNovel) }
+
+func testNovel(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
+	want := []string{"FORMAT", "LOCK", codec.SegmentName(5), codec.SegmentName(7), codec.SegmentName(9), codec.SegmentName(11),
 		"log/checkpoint-00000000000000000004", "log/checkpoint-00000000000000000008"}
 	if got := n.closed.names(""); !slices.Equal(got, want) {
 		t.Fatalf("closed: %v", got)
@@ -37,10 +39,12 @@ func TestNovel(t *testing.T) {
 }
 
 // TestPromotionRows puts each row of the first table of docs/CRASH.md on a disk.
-func TestPromotionRows(t *testing.T) {
-	n := write(t, 1)
-	backup, flag := backupOf(t, n.id, n.pic8)
-	foreign, foreignFlag := backupOf(t, wal.StoreID{1}, n.pic8)
+func TestPromotionRows(t *testing.T) { both(t, testPromotionRows) }
+
+func testPromotionRows(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
+	backup, flag := n.backup(t, n.id, n.pic8)
+	foreign, foreignFlag := n.backup(t, wal.StoreID{1}, n.pic8)
 	final := checkpoint.Name(8)
 	is := func(path, data string) func(files) files { return func(f files) files { return f.with(path, data) } }
 	enter := func(data string) func(files) files { return is(final, data) }
@@ -81,11 +85,14 @@ func TestPromotionRows(t *testing.T) {
 // TestRecoverFlagBack: a power cut brings the flag of a finished promotion back, with
 // what the next promotion had begun to write, or an older flag beside a newer
 // checkpoint. The files say that it is finished.
-func TestRecoverFlagBack(t *testing.T) {
-	n := write(t, 1)
-	backup, flag := backupOf(t, n.id, n.pic11)
-	digest := n.closed[checkpoint.Name(8)]
-	old := promotionLine(n.id, 8, batch.Digest([]byte(digest[len(digest)-32:])))
+func TestRecoverFlagBack(t *testing.T) { both(t, testRecoverFlagBack) }
+
+func testRecoverFlagBack(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
+	backup, flag := n.backup(t, n.id, n.pic11)
+	sum, err := checkpoint.Verify(n.closed.disk(t), checkpoint.Name(8), n.id)
+	check(t, err)
+	old := promotionLine(n.id, 8, sum.Digest)
 	for name, c := range map[string]struct {
 		f        files
 		promoted batch.Seq
@@ -108,9 +115,11 @@ func TestRecoverFlagBack(t *testing.T) {
 }
 
 // TestPromotionDrops: p5 interrupted, with any subset of what goes gone already.
-func TestPromotionDrops(t *testing.T) {
-	n := write(t, 1)
-	backup, flag := backupOf(t, n.id, n.pic8)
+func TestPromotionDrops(t *testing.T) { both(t, testPromotionDrops) }
+
+func testPromotionDrops(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
+	backup, flag := n.backup(t, n.id, n.pic8)
 	f := n.before.with(checkpoint.Name(8), backup).with(checkpoint.Recover, flag)
 	// What the first promotion dropped has come back: its unlinks were not durable.
 	old := n.oldest(t)
@@ -147,11 +156,11 @@ func (n *novel) oldest(t testing.TB) files {
 	m := n.early(t)
 	old := files{}
 	for path, data := range m {
-		if strings.HasSuffix(path, "00000000000000000001.vlog") || strings.HasSuffix(path, "00000000000000000003.vlog") {
+		if path == n.codec.SegmentName(1) || path == n.codec.SegmentName(3) {
 			old[path] = data
 		}
 	}
-	file, _ := backupOf(t, n.id, n.pic2)
+	file, _ := n.backup(t, n.id, n.pic2)
 	old[checkpoint.Name(2)] = file
 	return old
 }
@@ -160,7 +169,7 @@ func (n *novel) oldest(t testing.TB) files {
 // has the same bytes.
 func (n *novel) early(t testing.TB) files {
 	t.Helper()
-	a := begin(t, files{}.disk(t), small(1))
+	a := begin(t, files{}.disk(t), making(n.codec, 1))
 	for seq := 1; seq <= 4; seq++ {
 		a.put(fmt.Sprint("key", seq%7), value(seq))
 	}
@@ -170,8 +179,10 @@ func (n *novel) early(t testing.TB) files {
 
 // TestCutRows: a torn tail with everything that a cut may have left, in any
 // combination: the end is always the same.
-func TestCutRows(t *testing.T) {
-	n := write(t, 1)
+func TestCutRows(t *testing.T) { both(t, testCutRows) }
+
+func testCutRows(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
 	newest := n.crashed.segments()[3]
 	torn := tornTail(t, n.id, n.crashed, newest)
 	copyName, copyData := keptCopy(t, torn)
@@ -214,8 +225,10 @@ func TestCutRows(t *testing.T) {
 // TestTailCopyIsWhole: the tail is in the page cache alone when opening copies it, and
 // a power cut takes it, at any moment: then nobody writes the copy again, so what stands
 // under its name must be all of it, or nothing.
-func TestTailCopyIsWhole(t *testing.T) {
-	n := write(t, 1)
+func TestTailCopyIsWhole(t *testing.T) { both(t, testTailCopyIsWhole) }
+
+func testTailCopyIsWhole(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
 	newest := n.crashed.segments()[3]
 	m := n.crashed.tracked(t)
 	f, err := m.Open(newest, vfs.ReadWrite)
@@ -258,8 +271,10 @@ func keptCopy(t testing.TB, f files) (name, data string) {
 
 // TestFlagsWithoutATail: flags that came back alone are ignored and removed; what
 // they say is never a reason to cut.
-func TestFlagsWithoutATail(t *testing.T) {
-	n := write(t, 1)
+func TestFlagsWithoutATail(t *testing.T) { both(t, testFlagsWithoutATail) }
+
+func testFlagsWithoutATail(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
 	tail := fmt.Sprintf(`{"store":"%x","segment":11,"epoch":5,"offset":512,"digest":"00"}`+"\n", n.id[:])
 	raise := fmt.Sprintf(`{"store":"%x"}`+"\n", n.id[:])
 	for name, f := range map[string]files{"closed": n.closed, "crashed": n.crashed} {
@@ -272,10 +287,12 @@ func TestFlagsWithoutATail(t *testing.T) {
 
 // TestFlagsInEveryCombination: backup, recover, truncate, truncate_flag and error/,
 // each absent, junk, whole or of another store.
-func TestFlagsInEveryCombination(t *testing.T) {
-	n := write(t, 1)
-	backup, flag := backupOf(t, n.id, n.pic11)
-	foreignBackup, foreignFlag := backupOf(t, wal.StoreID{1}, n.pic11)
+func TestFlagsInEveryCombination(t *testing.T) { both(t, testFlagsInEveryCombination) }
+
+func testFlagsInEveryCombination(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
+	backup, flag := n.backup(t, n.id, n.pic11)
+	foreignBackup, foreignFlag := n.backup(t, wal.StoreID{1}, n.pic11)
 	tail := fmt.Sprintf(`{"store":"%x","segment":11,"epoch":5,"offset":512,"digest":"00"}`+"\n", n.id[:])
 	raise := fmt.Sprintf(`{"store":"%x"}`+"\n", n.id[:])
 	foreign := func(s string) string {
@@ -309,10 +326,12 @@ func TestFlagsInEveryCombination(t *testing.T) {
 }
 
 // TestTailThatWasDurable is no tail: damage, and nothing is cut.
-func TestTailThatWasDurable(t *testing.T) {
-	n := write(t, 1)
+func TestTailThatWasDurable(t *testing.T) { both(t, testTailThatWasDurable) }
+
+func testTailThatWasDurable(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
 	newest := n.crashed.segments()[3]
-	torn := n.crashed.with(newest, n.crashed[newest][:700]) // #11 is gone, log/durable knows it
+	torn := n.crashed.with(newest, n.crashed[newest][:n.frames(t, n.crashed, newest)[0]+188]) // #11 is gone, log/durable knows it
 	e := refuses(t, "log/durable", torn, fault.ErrCorrupt, small(9))
 	if e.At.Path != newest || e.At.Seq != 11 {
 		t.Errorf("%+v", e)
@@ -328,8 +347,10 @@ func TestTailThatWasDurable(t *testing.T) {
 
 // TestUnprovenIsWrittenAgain: frames that nothing proves durable are written again
 // and reported.
-func TestUnprovenIsWrittenAgain(t *testing.T) {
-	n := write(t, 1)
+func TestUnprovenIsWrittenAgain(t *testing.T) { both(t, testUnprovenIsWrittenAgain) }
+
+func testUnprovenIsWrittenAgain(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
 	f := n.crashed.with(wal.DurableName, gone)
 	r := n.opens(t, "no log/durable", f, 11)
 	if r.Rewritten == 0 || !r.Sealed || r.Clean {
@@ -343,9 +364,11 @@ func TestUnprovenIsWrittenAgain(t *testing.T) {
 // TestFlagIsDurableBeforeDropping: the last writer was killed between writing the
 // flag of a promotion and its sync. Opening sees the flag, and must not drop anything
 // under it before a power cut could no longer take it.
-func TestFlagIsDurableBeforeDropping(t *testing.T) {
-	n := write(t, 1)
-	backup, flag := backupOf(t, n.id, n.pic8)
+func TestFlagIsDurableBeforeDropping(t *testing.T) { both(t, testFlagIsDurableBeforeDropping) }
+
+func testFlagIsDurableBeforeDropping(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
+	backup, flag := n.backup(t, n.id, n.pic8)
 	m := n.before.with(checkpoint.Backup, backup).tracked(t)
 	file, err := m.Open(checkpoint.Recover, vfs.CreateNew)
 	check(t, err)
@@ -355,7 +378,7 @@ func TestFlagIsDurableBeforeDropping(t *testing.T) {
 	killed := m.Crash(vfs.Kill, 1)
 	looked := 0
 	killed.OnOp(func(op vfs.Op) {
-		if op.Kind != vfs.OpRename && (op.Kind != vfs.OpRemove || !strings.HasSuffix(op.Name, ".vlog")) {
+		if op.Kind != vfs.OpRename && (op.Kind != vfs.OpRemove || Classify(op.Name, false) != ClassSegment) {
 			return
 		}
 		looked++

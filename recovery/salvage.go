@@ -90,6 +90,8 @@ type salvage struct {
 	top    int                       // the last; low-1 where none is
 	last   batch.Seq
 	known  batch.Seq
+	end    *look // knows what LOCK and log/durable prove
+	other  bool  // LOCK tells of a close with other batches
 
 	aside []Aside
 	taken map[string]bool // names in log/error
@@ -116,7 +118,7 @@ func (v *salvage) todo() bool {
 	for i := v.low; i < v.top; i++ {
 		open = open || !v.pieces[i].seg.Sealed
 	}
-	return open || len(v.aside) > 0 || v.known > v.last
+	return open || v.other || len(v.aside) > 0 || v.known > v.last
 }
 
 // survey learns the names, and how far the log is known to have reached.
@@ -134,7 +136,7 @@ func (v *salvage) survey() (err error) {
 	if err := l.bounds(false); err != nil {
 		return err
 	}
-	v.known = l.floor
+	v.known, v.end = l.floor, l
 	if err := l.promotion(); err != nil || l.move != moveEnter {
 		return err
 	}
@@ -172,6 +174,7 @@ func (v *salvage) checkpoints() error {
 		}
 		if err == nil {
 			v.chains[seq], v.base = sum.At.Chain, max(v.base, seq)
+			v.other = v.other || v.end.otherEnd(seq, sum.At.Chain)
 			continue
 		}
 		why, err := useless(err)

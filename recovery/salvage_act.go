@@ -150,10 +150,11 @@ func (v *salvage) reseal() error {
 	return nil
 }
 
-// disclaim takes back what LOCK says of a close behind the newest batch that is kept.
+// disclaim takes back what LOCK says of a close behind the newest batch that is kept, or
+// with other batches.
 func (v *salvage) disclaim() error {
 	note, _ := decodeLock(v.store.was)
-	if note.Closed == nil || note.Closed.Seq <= v.last {
+	if note.Closed == nil || note.Closed.Seq <= v.last && !v.other {
 		return nil
 	}
 	v.store.was = nil

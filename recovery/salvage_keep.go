@@ -50,6 +50,7 @@ func (v *salvage) scan(p *piece) (err error) {
 		if chain, ok := v.chains[e.Seq]; ok && chain != e.Chain {
 			p.odd, p.why = true, fmt.Sprintf("its chain value at %v is not that of the checkpoint", e.Seq)
 		}
+		v.other = v.other || v.end.otherEnd(e.Seq, e.Chain)
 		if e.Flags&batch.FlagRef != 0 {
 			return nil
 		}
@@ -129,7 +130,7 @@ func (v *salvage) choose() {
 // tail of the newest, which is for opening to cut.
 func (v *salvage) chooseEnd(p *piece, newest bool) {
 	seg := p.seg
-	torn := newest && v.known <= seg.Last
+	torn := newest && v.known <= seg.Last && !denied(seg)
 	if seg.Bad != nil && !torn {
 		v.aside = append(v.aside, Aside{File: seg.Name, Offset: seg.End, Why: seg.Bad.Why})
 	}

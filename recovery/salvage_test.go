@@ -25,10 +25,12 @@ func damagedStores(t testing.TB, n, other *novel) map[string]struct {
 	f    files
 	last int
 } {
-	five, seven, nine, eleven := wal.Binary.SegmentName(5), wal.Binary.SegmentName(7), wal.Binary.SegmentName(9), wal.Binary.SegmentName(11)
+	codec := n.codec
+	five, seven, nine, eleven := codec.SegmentName(5), codec.SegmentName(7), codec.SegmentName(9), codec.SegmentName(11)
 	c4, c8 := checkpoint.Name(4), checkpoint.Name(8)
 	closed := n.closed
 	spoilt := closed.with(c8, "junk")
+	at7, at9, at11 := n.frames(t, closed, seven), n.frames(t, closed, nine), n.frames(t, closed, eleven)
 	return map[string]struct {
 		f    files
 		last int
@@ -38,34 +40,36 @@ func damagedStores(t testing.TB, n, other *novel) map[string]struct {
 		"all segments missing":                       {closed.with(five, gone).with(seven, gone).with(nine, gone).with(eleven, gone), 8},
 		"middle missing, older checkpoint":           {spoilt.with(seven, gone), 6},
 		"first missing, older checkpoint":            {spoilt.with(five, gone), 4},
-		"damage below the base":                      {closed.flip(seven, 700), 11},
+		"damage below the base":                      {closed.flip(seven, at7[0]+188), 11},
 		"header below the base":                      {closed.flip(five, 20), 11},
 		"older checkpoint damaged":                   {closed.flip(c4, 700), 11},
 		"newest checkpoint damaged":                  {spoilt, 11},
 		"checkpoint of another store":                {closed.with(c8, other.closed[c8]), 11},
-		"renamed":                                    {closed.with(eleven, gone).with(wal.Binary.SegmentName(12), closed[eleven]), 10},
+		"renamed":                                    {closed.with(eleven, gone).with(codec.SegmentName(12), closed[eleven]), 10},
 		"two swapped":                                {closed.with(nine, closed[eleven]).with(eleven, closed[nine]), 8},
 		"last segment of another store":              {closed.with(eleven, other.closed[eleven]), 10},
 		"last segment empty":                         {closed.with(eleven, ""), 10},
 		"last segment of zeros":                      {closed.with(eleven, strings.Repeat("\x00", 1536)), 10},
-		"last segment without its frames":            {closed.with(eleven, closed[eleven][:512]), 10},
-		"middle segment cut":                         {closed.with(nine, closed[nine][:900]), 8},
-		"seal of a middle segment lost":              {closed.with(nine, closed[nine][:len(closed[nine])-512]), 11},
-		"payload flipped":                            {closed.flip(nine, 700), 8},
-		"second payload of a segment flipped":        {closed.flip(nine, 1150), 9},
-		"seal of a middle segment flipped":           {closed.flip(nine, 1600), 11},
-		"payload flipped after a crash":              {n.crashed.flip(nine, 700), 8},
-		"chain value of a segment":                   {rechained(t, n, eleven), 10},
-		"chain value behind the checkpoint":          {rechained(t, n, nine), 8},
-		"segment of the other codec":                 {closed.with(wal.NDJSON.SegmentName(12), "{}\n"), 11},
+		"last segment without its frames":            {closed.with(eleven, closed[eleven][:at11[0]]), 10},
+		"middle segment cut":                         {closed.with(nine, closed[nine][:at9[0]+388]), 8},
+		"seal of a middle segment lost":              {closed.with(nine, closed[nine][:at9[2]]), 11},
+		"payload flipped":                            {closed.flip(nine, at9[0]+188), 8},
+		"second payload of a segment flipped":        {closed.flip(nine, at9[1]+126), 9},
+		"seal of a middle segment flipped":           {closed.flip(nine, at9[2]+64), 11},
+		"payload flipped after a crash":              {n.crashed.flip(nine, at9[0]+188), 8},
+		"chain value of a segment":                   {n.rechained(t, eleven), 10},
+		"chain value behind the checkpoint":          {n.rechained(t, nine), 8},
+		"segment of the other codec":                 {closed.with(otherThan(n.codec).SegmentName(12), "{}\n"), 11},
 		"last segment gone after a crash":            {n.crashed.with(eleven, gone), 10},
 	}
 }
 
 // TestSalvage: what is left of a damaged store opens, checking finds nothing more to
 // complain of, and every byte that was there before is still there somewhere.
-func TestSalvage(t *testing.T) {
-	n, other := write(t, 1), write(t, 2)
+func TestSalvage(t *testing.T) { both(t, testSalvage) }
+
+func testSalvage(t *testing.T, codec wal.Codec) {
+	n, other := novelIn(t, codec, 1), novelIn(t, codec, 2)
 	for name, c := range damagedStores(t, n, other) {
 		m := c.f.disk(t)
 		plan, err := salvaged(t, m, SalvageOptions{DryRun: true})
@@ -95,8 +99,10 @@ func TestSalvage(t *testing.T) {
 }
 
 // TestSalvageRefuses: nothing to stand on, nothing touched.
-func TestSalvageRefuses(t *testing.T) {
-	n := write(t, 1)
+func TestSalvageRefuses(t *testing.T) { both(t, testSalvageRefuses) }
+
+func testSalvageRefuses(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
 	c4, c8 := checkpoint.Name(4), checkpoint.Name(8)
 	future := []byte(n.closed[c8])
 	future[8] = 1
@@ -108,7 +114,7 @@ func TestSalvageRefuses(t *testing.T) {
 		"damaged checkpoints": {n.closed.with(c4, "junk").with(c8, "junk"), fault.ErrCorrupt},
 		"no FORMAT":           {n.closed.with(FormatName, gone), fault.ErrNotStore},
 		"FORMAT damaged":      {n.closed.flip(FormatName, 50), fault.ErrCorrupt},
-		"a directory":         {n.closed.with(wal.Binary.SegmentName(13)+"/", ""), fault.ErrNotRegular},
+		"a directory":         {n.closed.with(codec.SegmentName(13)+"/", ""), fault.ErrNotRegular},
 	} {
 		m := c.f.disk(t)
 		_, err := salvaged(t, m, SalvageOptions{})
@@ -126,9 +132,11 @@ func TestSalvageRefuses(t *testing.T) {
 }
 
 // TestSalvageWhole: a store that opens is left as it is.
-func TestSalvageWhole(t *testing.T) {
-	n := write(t, 1)
-	for name, f := range map[string]files{"closed": n.closed, "crashed": n.crashed, "torn": tornTail(t, n.id, n.crashed.with(wal.DurableName, gone), wal.Binary.SegmentName(11))} {
+func TestSalvageWhole(t *testing.T) { both(t, testSalvageWhole) }
+
+func testSalvageWhole(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
+	for name, f := range map[string]files{"closed": n.closed, "crashed": n.crashed, "torn": tornTail(t, n.id, n.crashed.with(wal.DurableName, gone), codec.SegmentName(11))} {
 		m := f.disk(t)
 		sum, err := salvaged(t, m, SalvageOptions{})
 		check(t, err)
@@ -140,11 +148,13 @@ func TestSalvageWhole(t *testing.T) {
 }
 
 // TestRescue: what checks out behind the damage is handed out, and counted.
-func TestRescue(t *testing.T) {
-	n := write(t, 1)
-	nine := wal.Binary.SegmentName(9)
+func TestRescue(t *testing.T) { both(t, testRescue) }
+
+func testRescue(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
+	nine := codec.SegmentName(9)
 	var got []batch.Seq
-	sum, err := salvaged(t, n.closed.flip(nine, 700).disk(t), SalvageOptions{DryRun: true, Rescued: func(e wal.Entry) error {
+	sum, err := salvaged(t, n.closed.flip(nine, n.frames(t, n.closed, nine)[0]+188).disk(t), SalvageOptions{DryRun: true, Rescued: func(e wal.Entry) error {
 		got = append(got, e.Seq)
 		if !strings.Contains(string(e.Payload), value(int(e.Seq))) {
 			t.Errorf("%v is %q", e.Seq, e.Payload)
@@ -156,7 +166,7 @@ func TestRescue(t *testing.T) {
 		t.Errorf("%v: %+v", got, sum)
 	}
 	stop := errors.New("stop")
-	_, err = salvaged(t, n.closed.flip(nine, 700).disk(t), SalvageOptions{Rescued: func(wal.Entry) error { return stop }})
+	_, err = salvaged(t, n.closed.flip(nine, n.frames(t, n.closed, nine)[0]+188).disk(t), SalvageOptions{Rescued: func(wal.Entry) error { return stop }})
 	if !errors.Is(err, stop) {
 		t.Error(err)
 	}
@@ -164,8 +174,10 @@ func TestRescue(t *testing.T) {
 
 // TestSalvageCrash crashes at every step of a salvage: another one goes on, or the
 // store opens with what was to be kept. Nothing is ever lost.
-func TestSalvageCrash(t *testing.T) {
-	n, other := write(t, 1), write(t, 2)
+func TestSalvageCrash(t *testing.T) { both(t, testSalvageCrash) }
+
+func testSalvageCrash(t *testing.T, codec wal.Codec) {
+	n, other := novelIn(t, codec, 1), novelIn(t, codec, 2)
 	seen, images := map[[32]byte]bool{}, 0
 	for name, c := range damagedStores(t, n, other) {
 		m := c.f.tracked(t)
@@ -239,9 +251,11 @@ func (f files) have(data string) bool {
 }
 
 // TestSalvageEnds: the context ends a salvage before anything was changed.
-func TestSalvageEnds(t *testing.T) {
-	n := write(t, 1)
-	f := n.closed.flip(wal.Binary.SegmentName(9), 700)
+func TestSalvageEnds(t *testing.T) { both(t, testSalvageEnds) }
+
+func testSalvageEnds(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
+	f := n.closed.flip(codec.SegmentName(9), n.frames(t, n.closed, codec.SegmentName(9))[0]+188)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	m := f.disk(t)

@@ -12,14 +12,14 @@ import (
 )
 
 // resume begins a log with small segments in an empty directory.
-func resume(t testing.TB, fsys vfs.FS) *wal.Local {
+func resume(t testing.TB, fsys vfs.FS, codec wal.Codec) *wal.Local {
 	t.Helper()
 	if err := errors.Join(fsys.Mkdir(wal.Dir), fsys.SyncDir(".")); err != nil {
 		t.Fatal(err)
 	}
 	epoch := uint64(0)
 	opts := wal.Options{
-		Store: wal.StoreID{1}, SegmentSize: 4 << 10, MaxRecord: 9000, Spares: 1, Grow: 1 << 10,
+		Store: wal.StoreID{1}, Codec: codec, SegmentSize: 4 << 10, MaxRecord: 9000, Spares: 1, Grow: 1 << 10,
 		Rand: func() uint64 { epoch++; return epoch }, Now: func() int64 { return 1 },
 	}
 	l, err := wal.Resume(fsys, opts, wal.Start{})
@@ -30,7 +30,9 @@ func resume(t testing.TB, fsys vfs.FS) *wal.Local {
 }
 
 // TestLog runs the contract over the log in a directory, on a real disk and in memory.
-func TestLog(t *testing.T) {
+func TestLog(t *testing.T) { both(t, testLog) }
+
+func testLog(t *testing.T, codec wal.Codec) {
 	for name, open := range map[string]func(t testing.TB) vfs.FS{
 		"directory": func(t testing.TB) vfs.FS {
 			fsys, err := vfs.OpenOS(t.TempDir())
@@ -43,17 +45,19 @@ func TestLog(t *testing.T) {
 		"memory": func(testing.TB) vfs.FS { return vfs.NewMem(vfs.MemOptions{Track: true}) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			vlogtest.TestLog(t, func(t testing.TB) wal.Log { return resume(t, open(t)) })
+			vlogtest.TestLog(t, func(t testing.TB) wal.Log { return resume(t, open(t), codec) })
 		})
 	}
 }
 
 // TestLocal is what a log in a directory promises beyond the contract: nothing is
 // shown before Sync, Trim frees whole segments, Close makes everything durable.
-func TestLocal(t *testing.T) {
+func TestLocal(t *testing.T) { both(t, testLocal) }
+
+func testLocal(t *testing.T, codec wal.Codec) {
 	ctx := context.Background()
 	mem := vfs.NewMem(vfs.MemOptions{Track: true})
-	l := resume(t, mem)
+	l := resume(t, mem, codec)
 	add := func(n int) {
 		t.Helper()
 		_, last, _, err := l.Bounds(ctx)

@@ -50,11 +50,13 @@ func TestNew(t *testing.T) {
 }
 
 // TestCrashes: each way to crash leaves what it says.
-func TestCrashes(t *testing.T) {
+func TestCrashes(t *testing.T) { both(t, testCrashes) }
+
+func testCrashes(t *testing.T, codec engine.Codec) {
 	const synced, more = 5, 20
 	crash := func(seed uint64, how vlogtest.Crash) int {
 		store := vlogtest.NewStore(seed)
-		db := store.Open(t, engine.Options{Sync: engine.SyncNever})
+		db := store.Open(t, engine.Options{Codec: codec, Sync: engine.SyncNever})
 		fill(t, db, synced)
 		if err := db.Sync(t.Context()); err != nil {
 			t.Fatal(err)
@@ -90,9 +92,11 @@ func TestCrashes(t *testing.T) {
 }
 
 // TestReopen: a store survives closing, with the options of the last Open.
-func TestReopen(t *testing.T) {
+func TestReopen(t *testing.T) { both(t, testReopen) }
+
+func testReopen(t *testing.T, codec engine.Codec) {
 	store := vlogtest.NewStore(1)
-	db := store.Open(t, engine.Options{Documentation: "kept", MaxBatch: 1000})
+	db := store.Open(t, engine.Options{Codec: codec, Documentation: "kept", MaxBatch: 1000})
 	fill(t, db, 2)
 	if err := db.Close(); err != nil {
 		t.Fatal(err)

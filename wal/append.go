@@ -42,10 +42,23 @@ func (l *Local) Append(ctx context.Context, after Seq, records []Record) (Seq, e
 }
 
 func (l *Local) append(records []Record) (Seq, error) {
-	g := group{after: l.after, chain: l.chain, synced: l.lastDurable(), records: records, texts: l.texts}
 	frees := !slices.ContainsFunc(records, func(r Record) bool { return !r.Frees })
+	last, err := l.appendGroup(records, frees)
+	if frees && spaceless(err) && l.lighten(sealRoom) {
+		return l.appendGroup(records, frees)
+	}
+	return last, err
+}
+
+func (l *Local) appendGroup(records []Record, frees bool) (Seq, error) {
+	g := group{after: l.after, chain: l.chain, synced: l.lastDurable(), records: records, texts: l.texts}
 	if err := l.room(l.spell.size(&g), frees); err != nil {
 		return 0, err
+	}
+	if !frees {
+		if err := l.weigh(); err != nil {
+			return 0, err
+		}
 	}
 	a := l.active
 	g.synced = l.lastDurable() // a new segment made all before it durable

@@ -267,12 +267,17 @@ func TestTextIsUsed(t *testing.T) {
 // TestLineValuesThatLookLikeLines: a value may spell the beginning of a line often; looking behind
 // damage stays cheap, and finds the good line behind it.
 func TestLineValuesThatLookLikeLines(t *testing.T) {
-	evil := `["` + strings.Repeat(`{'seq':`, 10) + `",` + strings.Repeat(`{"seq":1},`, 10) + `1]`
-	b, at := buildLines(head(7), false, grouped{0, []string{written("a", evil)}}, grouped{1, []string{written("b", "2")}})
-	seg, err := scanLines(t, flip(at[2]-1)(b))
-	check(t, err)
-	if verdict(seg) != "damaged" {
-		t.Errorf("%s, the line behind was not found", verdict(seg))
+	for name, evil := range map[string]string{
+		"alike":      `["` + strings.Repeat(`{'seq':`, 10) + `",` + strings.Repeat(`{"seq":1},`, 10) + `1]`,
+		"many":       `[` + strings.Repeat(`{"sex":"f","session":{"seal":2}},{"seq":3,"times":4},`, 500) + `1]`,
+		"some lines": `[` + strings.Repeat(`{"seq":3,"time":"now"},`, tries-2) + `1]`,
+	} {
+		b, at := buildLines(head(7), false, grouped{0, []string{written("a", evil)}}, grouped{1, []string{written("b", "2")}})
+		seg, err := scanLines(t, flip(at[2]-1)(b))
+		check(t, err)
+		if verdict(seg) != "damaged" {
+			t.Errorf("%s: %s, the line behind was not found", name, verdict(seg))
+		}
 	}
 }
 

@@ -184,7 +184,7 @@ func parseRaw(dst []byte, p fields) (batch.Flags, []byte, error) {
 
 // tries is how many beginnings of a line are tried in one: a line end may have been
 // damaged, and then a good line stands behind a bad one. Values may spell the
-// beginning of a line as often as they like.
+// beginning of a line, with number and time, as often as they like.
 const tries = 64
 
 // behind implements spelling. Anything but zeros makes a tail: such files are not
@@ -224,19 +224,32 @@ func (r *reader) anything() (bool, error) {
 
 // tryLines calls found for a good line that ends where b, which stands at a spot, does.
 func tryLines(b []byte, at spot, found func(*frame, int64)) {
-	from := 0
-	for range tries {
+	for from, tried := 0, 0; tried < tries; from++ {
 		i := bytes.Index(b[from:], []byte(`{"se`))
 		if i < 0 {
 			return
 		}
 		from += i
+		if !begins(b[from:]) {
+			continue
+		}
+		tried++
 		if f := decodeLine(b[from:], spot{at.salt, at.off + int64(from)}); f.why == "" && f.kind != 0 {
 			found(&f, at.off+int64(from))
 			return
 		}
-		from++
 	}
+}
+
+// begins says whether a batch or a seal may begin here. Values have objects that begin
+// with "seq", "session" and the like, as many as they want.
+func begins(b []byte) bool {
+	f := fields{p: b}
+	if !f.lit(lineBatch) && !f.lit(lineSeal) {
+		return false
+	}
+	f.uint()
+	return !f.bad && f.lit(`,"time":"`)
 }
 
 // fields reads what is spelled in one way only. It goes on after a mistake and says

@@ -23,6 +23,8 @@ type Options struct {
 	Rand        func() uint64 // epochs
 	Now         func() int64  // nanoseconds since 1970, for headers only
 	Logger      *slog.Logger  // nil is silent
+
+	ballast int64 // bytes kept in a file of their own, where Reserve cannot be kept in the segment
 }
 
 // Defaults of a local log, in bytes.
@@ -39,6 +41,9 @@ func (o Options) withDefaults() Options {
 	o.SegmentSize = max(o.SegmentSize, minSegmentSize)
 	o.Reserve = min(o.Reserve, o.SegmentSize/8)
 	if !o.Codec.spelling().ahead() {
+		if o.Reserve > 0 {
+			o.ballast = o.Reserve + sealRoom
+		}
 		o.Spares, o.Grow, o.Reserve = 0, 0, 0
 	}
 	if o.MaxRecord == 0 {
@@ -73,13 +78,14 @@ type Local struct {
 
 	// turn is held by whoever appends, syncs, trims, prepares files or closes; it
 	// is a semaphore and not a mutex because it is held across disk operations.
-	turn   chan struct{}
-	active *active  // guarded by turn; nil until the next append
-	after  Seq      // last appended; guarded by turn
-	chain  Chain    // behind after; guarded by turn
-	mark   vfs.File // log/durable; guarded by turn; nil where it could not be kept
-	buf    []byte   // guarded by turn
-	texts  [][]byte // guarded by turn
+	turn    chan struct{}
+	active  *active  // guarded by turn; nil until the next append
+	after   Seq      // last appended; guarded by turn
+	chain   Chain    // behind after; guarded by turn
+	mark    vfs.File // log/durable; guarded by turn; nil where it could not be kept
+	ballast ballast  // guarded by turn
+	buf     []byte   // guarded by turn
+	texts   [][]byte // guarded by turn
 
 	// upkeep is held by whoever trims, making by whoever prepares a file, which may
 	// take seconds; Close takes both.
@@ -277,6 +283,9 @@ func (l *Local) tidy() error {
 	names := append([]string{DurableName}, l.spares...)
 	l.spares = nil
 	l.mu.Unlock()
+	if l.ballast.name != "" {
+		names = append(names, l.ballast.name)
+	}
 	for _, name := range names {
 		if e := l.fs.Remove(name); !errors.Is(e, fault.ErrNotFound) {
 			err = errors.Join(err, e)

@@ -19,9 +19,8 @@ func (l *Local) room(size int64, frees bool) error {
 		return nil
 	}
 	err := l.next()
-	_, clean := errors.AsType[*NotWritten](err) // after a failed sync nothing is written any more
-	if frees && clean && errors.Is(err, fault.ErrNoSpace) && l.active != nil && a.off+size+l.spell.sealSize() <= a.size {
-		return nil // no room for another file, but in this one
+	if frees && spaceless(err) && l.active != nil && (!l.spell.ahead() || a.off+size+l.spell.sealSize() <= a.size) {
+		return nil // no room for another file, but perhaps in this one
 	}
 	return err
 }
@@ -128,7 +127,11 @@ func (l *Local) finish() error {
 	}
 	a := l.active
 	g := &group{after: l.after, chain: l.chain, synced: l.after}
-	end, err := sealFile(a.f, l.spell.appendSeal(nil, g, a.count, sealPlace{a.salt, a.off, l.opts.Now()}), a.off)
+	seal := l.spell.appendSeal(nil, g, a.count, sealPlace{a.salt, a.off, l.opts.Now()})
+	end, err := sealFile(a.f, seal, a.off)
+	if errors.Is(err, fault.ErrNoSpace) && !errors.Is(err, errSealSync) && l.lighten(0) {
+		end, err = sealFile(a.f, seal, a.off)
+	}
 	if err != nil {
 		return l.unseal(err)
 	}

@@ -58,6 +58,10 @@ type Bad struct {
 	Offset int64
 	Want   Seq // the seq that should stand there
 	Why    string
+	// Denied says that a frame or seal stands there which checks out by itself and was
+	// written behind other batches than those before it. No crash leaves that: a batch
+	// was changed, with its checksum.
+	Denied bool
 }
 
 // Space returns the offset at which another group or the seal would stand.
@@ -177,7 +181,7 @@ func (s *Segment) lookBehind(r *reader) error {
 		}
 	})
 	if tail {
-		s.Bad = &Bad{Offset: r.badAt, Want: r.next, Why: r.why}
+		s.Bad = &Bad{Offset: r.badAt, Want: r.next, Why: r.why, Denied: r.denied}
 	}
 	return err
 }
@@ -201,9 +205,10 @@ type reader struct {
 	payload []byte
 	room    []byte // reused for payloads that are not in the file as they are
 
-	badAt int64 // where a frame was missed, and why
-	why   string
-	stray int64 // first padding byte that is not zero
+	badAt  int64 // where a frame was missed, and why
+	why    string
+	denied bool  // what stands there was written behind other batches
+	stray  int64 // first padding byte that is not zero
 }
 
 // newReader reads the header of a segment. With a limit other than 0 nothing
@@ -282,6 +287,7 @@ func (r *reader) step() (bool, error) {
 		return false, r.wrap(err, off)
 	}
 	if why := r.misfit(&f); why != "" {
+		r.denied = true
 		return r.missed(off, why)
 	}
 	body, why, err := r.spell.body(r, &f, off)
@@ -324,8 +330,12 @@ func (r *reader) misfit(f *frame) string {
 // take makes f the frame that r stands on.
 func (r *reader) take(f frame, off int64, body []byte) (bool, error) {
 	if f.kind == kindSeal {
-		if !r.sealFits(body) || alignUp(off+f.size, r.spell.unit()) > r.win.size {
-			return r.missed(off, "seal is not whole or does not match the frames")
+		if alignUp(off+f.size, r.spell.unit()) > r.win.size {
+			return r.missed(off, "seal is not whole")
+		}
+		if !r.sealFits(body) {
+			r.denied = true
+			return r.missed(off, "seal does not match the frames")
 		}
 	} else {
 		hash, err := payloadHash(batch.Flags(f.flags&flagsRecord), body)

@@ -380,3 +380,48 @@ func TestLongestFrame(t *testing.T) {
 		t.Errorf("%d bytes are read at once", reads)
 	}
 }
+
+// TestDenied: a batch in the place of another, with all its checksums right, is denied
+// by the group or the seal behind it; nothing that a crash leaves is.
+func TestDenied(t *testing.T) { both(t, testDenied) }
+
+func testDenied(t *testing.T, c Codec) {
+	good, at := sealedGroups(c, "one", "two", "six")
+	scan := func(b []byte) *Segment {
+		fsys := mem()
+		check(t, fsys.Mkdir(Dir))
+		writeFile(t, fsys, c.SegmentName(1), b)
+		seg, err := Scan(t.Context(), Place{fsys, c.SegmentName(1), ours}, nil)
+		check(t, err)
+		return seg
+	}
+	for i := range 3 {
+		other := []string{"one", "two", "six"}
+		other[i] = "tri"
+		theirs, _ := sealedGroups(c, other...)
+		b := slices.Concat(good[:at[i]], theirs[at[i]:at[i+1]], good[at[i+1]:])
+		if seg := scan(b); seg.Bad == nil || !seg.Bad.Denied || seg.Bad.Offset != int64(at[i+1]) || int(seg.Last) != i+1 {
+			t.Errorf("batch %d: %+v behind %v, want it denied at %d", i+1, seg.Bad, seg.Last, at[i+1])
+		}
+	}
+	for n := range good {
+		if seg := scan(append(bytes.Clone(good[:max(n, at[0])]), "{torn"...)); seg.Bad != nil && seg.Bad.Denied {
+			t.Fatalf("cut at %d: %+v", n, seg.Bad)
+		}
+	}
+}
+
+// sealedGroups makes a sealed segment of one batch a group, and where they stand.
+func sealedGroups(c Codec, payloads ...string) (b []byte, at []int) {
+	h, spell := head(7), c.spelling()
+	b = spell.header(&h)
+	last, chain := h.First-1, h.Chain
+	for _, p := range payloads {
+		at = append(at, len(b))
+		recs := records(p)
+		b, chain = spell.appendGroup(b, &group{after: last, chain: chain, records: recs, texts: spell.texts(recs, nil)}, spot{h.salt(), int64(len(b))})
+		last++
+	}
+	at = append(at, len(b))
+	return spell.appendSeal(b, &group{after: last, chain: chain, synced: last}, uint64(len(payloads)), sealPlace{h.salt(), int64(len(b)), 9}), at
+}

@@ -27,12 +27,14 @@ const (
 )
 
 func (a *app) demoCommand() *cobra.Command {
-	return &cobra.Command{Use: "demo [DIR] [flags]", Short: "Write real data, be killed in the middle, recover, check, look inside",
+	var codec string
+	cmd := &cobra.Command{Use: "demo [DIR] [flags]", Short: "Write real data, be killed in the middle, recover, check, look inside",
 		Long: `Show the main job on real data: a writer stores 4,000 cities in transactions and is
 killed with SIGKILL in the middle; the store is opened again, every acknowledged
 record is checked, the rest is written, and the log is looked into. The store stays,
 in DIR, which must not be there yet, or in a new temporary directory.`,
 		Example: `  vlog demo
+  vlog demo ./cities --codec ndjson
   vlog demo ./cities --json`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -41,14 +43,20 @@ in DIR, which must not be there yet, or in a new temporary directory.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			spelled, err := codecNamed(codec)
+			if err != nil {
+				return err
+			}
 			dir, err := demoDir(args)
 			if err != nil {
 				return err
 			}
 			a.store = dir
-			d := &demo{a: a, dir: dir, acked: map[int]bool{}}
+			d := &demo{a: a, dir: dir, codec: spelled, acked: map[int]bool{}}
 			return d.run(cmd.Context())
 		}}
+	codecFlag(cmd, &codec)
+	return cmd
 }
 
 // demoDir returns where the store goes: the directory named, or one made for it.
@@ -70,6 +78,7 @@ func demoDir(args []string) (string, error) {
 type demo struct {
 	a      *app
 	dir    string
+	codec  engine.Codec
 	groups [][]cities.City // the transactions
 	acked  map[int]bool    // those acknowledged before the kill
 
@@ -119,7 +128,7 @@ func demoGroups() ([][]cities.City, error) {
 }
 
 func (d *demo) make(ctx context.Context) error {
-	db, err := engine.Open(ctx, d.dir, engine.Options{MustNotExist: true, Documentation: "4,000 cities (GeoNames, CC BY)", CheckpointAfter: -1})
+	db, err := engine.Open(ctx, d.dir, engine.Options{MustNotExist: true, Codec: d.codec, Documentation: "4,000 cities (GeoNames, CC BY)", CheckpointAfter: -1})
 	if err != nil {
 		return err
 	}

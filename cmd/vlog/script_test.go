@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -30,7 +31,7 @@ func TestScripts(t *testing.T) {
 			e.Values[holding{}] = new(*engine.DB)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"hold": hold, "release": release, "write": write, "flip": flip, "code": code, "interrupted": interrupted, "deaf": deaf, "truncated": truncated, "followed": followed, "watched": watched},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"hold": hold, "release": release, "write": write, "flip": flip, "edit": edit, "append": appendTo, "code": code, "interrupted": interrupted, "deaf": deaf, "truncated": truncated, "followed": followed, "watched": watched},
 	})
 }
 
@@ -85,4 +86,25 @@ func code(ts *testscript.TestScript, _ bool, args []string) {
 	if args[0] != strconv.Itoa(got) {
 		ts.Fatalf("exit code %d, not %s", got, args[0])
 	}
+}
+
+// edit replaces text in a file, everywhere: edit FILE OLD NEW, with \n and \r for line ends.
+func edit(ts *testscript.TestScript, _ bool, args []string) {
+	name := ts.MkAbs(args[0])
+	b, err := os.ReadFile(name)
+	ts.Check(err)
+	ends := strings.NewReplacer(`\n`, "\n", `\r`, "\r")
+	text := strings.ReplaceAll(string(b), ends.Replace(args[1]), ends.Replace(args[2]))
+	if text == string(b) {
+		ts.Fatalf("%s has no %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(name, []byte(text), 0o600))
+}
+
+// appendTo appends text to a file: append FILE TEXT, with \n for line ends.
+func appendTo(ts *testscript.TestScript, _ bool, args []string) {
+	name := ts.MkAbs(args[0])
+	b, err := os.ReadFile(name)
+	ts.Check(err)
+	ts.Check(os.WriteFile(name, append(b, strings.ReplaceAll(args[1], `\n`, "\n")...), 0o600))
 }

@@ -20,9 +20,9 @@ func (a *app) initCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			spelled, ok := engine.ParseCodec(codec)
-			if !ok {
-				return usagef("--codec is binary or ndjson, not %q", codec)
+			spelled, err := codecNamed(codec)
+			if err != nil {
+				return err
 			}
 			opts := engine.Options{MustNotExist: true, Documentation: doc, Codec: spelled, CheckpointAfter: -1}
 			return a.with(cmd.Context(), w.dir, opts, func(db *engine.DB) error {
@@ -30,8 +30,21 @@ func (a *app) initCommand() *cobra.Command {
 			})
 		}}
 	cmd.Flags().StringVar(&doc, "doc", "", "text to keep with the store")
-	cmd.Flags().StringVar(&codec, "codec", "binary", "how the files are spelled: binary, or ndjson for cat, grep and jq")
+	codecFlag(cmd, &codec)
 	return cmd
+}
+
+// codecFlag adds the flag of a verb that makes a store.
+func codecFlag(cmd *cobra.Command, codec *string) {
+	cmd.Flags().StringVar(codec, "codec", "binary", "how the files are spelled: binary, or ndjson for cat, grep and jq")
+}
+
+func codecNamed(name string) (engine.Codec, error) {
+	c, ok := engine.ParseCodec(name)
+	if !ok {
+		return c, usagef("--codec is binary or ndjson, not %q", name)
+	}
+	return c, nil
 }
 
 func (a *app) created(ctx context.Context, db *engine.DB) error {

@@ -13,24 +13,35 @@ import (
 	"github.com/vlogdb/vlog/engine"
 )
 
-// asChild is set for the process that is killed.
-const asChild = "KILLLOOP_CHILD"
+// asChild is set to the store for the process that is killed, withCodec to the codec.
+const (
+	asChild   = "KILLLOOP_CHILD"
+	withCodec = "KILLLOOP_CODEC"
+)
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(asChild); dir != "" {
-		writeAndExit(context.Background(), dir, 64)
+		codec, _ := engine.ParseCodec(os.Getenv(withCodec))
+		writeAndExit(context.Background(), setting{dir, codec, 64})
 	}
 	os.Exit(m.Run())
 }
 
-// TestKill is the short form: 64 goroutines are killed a few times in the middle.
+// TestKill is the short form: 64 goroutines are killed a few times in the middle, under
+// each codec.
 func TestKill(t *testing.T) {
+	for _, c := range []engine.Codec{engine.Binary, engine.NDJSON} {
+		t.Run(c.String(), func(t *testing.T) { testKill(t, c) })
+	}
+}
+
+func testKill(t *testing.T, codec engine.Codec) {
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "store")
-	k := &killer{dir: dir, command: []string{self}, env: []string{asChild + "=" + dir}, pause: anyPause, acked: make([]uint64, 64)}
+	k := &killer{dir: dir, command: []string{self}, env: []string{asChild + "=" + dir, withCodec + "=" + codec.String()}, pause: anyPause, acked: make([]uint64, 64)}
 	for range 12 {
 		if err := k.loop(t.Context()); err != nil {
 			t.Fatal(err)
@@ -38,6 +49,9 @@ func TestKill(t *testing.T) {
 	}
 	if k.total < 100 {
 		t.Fatalf("only %d writes were acknowledged", k.total)
+	}
+	if segments, err := filepath.Glob(filepath.Join(dir, "log", "*."+map[engine.Codec]string{engine.Binary: "vlog", engine.NDJSON: "ndjson"}[codec])); len(segments) == 0 || err != nil {
+		t.Errorf("no segment of %v: %v", codec, err)
 	}
 	t.Logf("%d writes acknowledged, none lost; %d torn tails cut", k.total, k.cuts)
 }

@@ -23,15 +23,15 @@ func itemKey(w int, n uint64) []byte { return fmt.Appendf(nil, "item/%04d/%012d"
 
 // write lets every writer count up from what the store holds, one transaction a
 // step, and prints "writer counter" once each is acknowledged. It never ends.
-func write(ctx context.Context, dir string, writers int, out io.Writer) error {
-	db, err := engine.Open(ctx, dir, engine.Options{SegmentSize: 256 << 10, CheckpointAfter: 512 << 10})
+func write(ctx context.Context, s setting, out io.Writer) error {
+	db, err := engine.Open(ctx, s.dir, engine.Options{Codec: s.codec, SegmentSize: 256 << 10, CheckpointAfter: 512 << 10})
 	if err != nil {
 		return err
 	}
 	acks := &acks{out: bufio.NewWriter(out)}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
-	for w := range writers {
+	for w := range s.writers {
 		wg.Go(func() {
 			e := count(ctx, db, w, acks)
 			mu.Lock()
@@ -45,8 +45,8 @@ func write(ctx context.Context, dir string, writers int, out io.Writer) error {
 
 // writeAndExit is all that the killed process does. It comes to its end only where
 // something went wrong.
-func writeAndExit(ctx context.Context, dir string, writers int) {
-	fmt.Fprintln(os.Stderr, "writer:", write(ctx, dir, writers, os.Stdout))
+func writeAndExit(ctx context.Context, s setting) {
+	fmt.Fprintln(os.Stderr, "writer:", write(ctx, s, os.Stdout))
 	os.Exit(writerFailed)
 }
 

@@ -162,13 +162,14 @@ func (r *lineReader) line(most int64) ([]byte, error) {
 	return r.buf[from:r.end], nil
 }
 
-// more reads on behind buf.
+// more reads on behind buf. Where the file ends, the header, block or footer that is
+// being read has no end: some line of it may have been damaged.
 func (r *lineReader) more() error {
 	n := len(r.buf)
 	off := r.off + int64(n)
 	more := min(flushSize, r.size-off)
 	if more <= 0 {
-		return at(damage("ends inside a line"), r.name, r.off+int64(r.end))
+		return at(damage("what begins here has no end"), r.name, r.at)
 	}
 	r.buf = slices.Grow(r.buf, int(more))[:n+int(more)]
 	return r.read(r.buf[n:], off)

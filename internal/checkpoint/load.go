@@ -137,10 +137,13 @@ func (s *source) open() (reading, error) {
 	if err := s.read(first[:], 0); err != nil {
 		return nil, err
 	}
-	if first[0] == '{' {
+	switch first[0] {
+	case '{':
 		return &lineReader{source: s}, nil
+	case magicHead[0]:
+		return &chunkReader{source: s}, nil
 	}
-	return &chunkReader{source: s}, nil
+	return nil, at(damage("not a checkpoint: it begins as none does"), s.name, 0)
 }
 
 // read fills b from off; a file that ends inside is damage.
