@@ -20,7 +20,7 @@ func TestCrashAfterFailedSync(t *testing.T) { both(t, crashAfterFailedSync) }
 
 func crashAfterFailedSync(t *testing.T, codec engine.Codec) {
 	ctx := t.Context()
-	bounds := []int{12, 2}
+	bounds := []int{8, 2}
 	if *long {
 		bounds = []int{1000, 20}
 	}

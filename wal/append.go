@@ -44,7 +44,7 @@ func (l *Local) Append(ctx context.Context, after Seq, records []Record) (Seq, e
 func (l *Local) append(records []Record) (Seq, error) {
 	frees := !slices.ContainsFunc(records, func(r Record) bool { return !r.Frees })
 	last, err := l.appendGroup(records, frees)
-	if frees && spaceless(err) && l.lighten(sealRoom) {
+	if frees && spaceless(err) && l.lighten(l.opts.sealRoom()) {
 		return l.appendGroup(records, frees)
 	}
 	return last, err

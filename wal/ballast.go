@@ -8,12 +8,15 @@ import (
 )
 
 // sealRoom is the part of a ballast that only a seal gets, in bytes: it may begin a
-// block of the file, and end in another.
+// block of the file, and end in another. Small segments keep less, as of all else.
 const sealRoom = 8 << 10
+
+func (o *Options) sealRoom() int64 { return min(sealRoom, o.SegmentSize/8) }
 
 // ballast is a file of zeros under the name of a spare, of a log whose files are not
 // filled ahead. On a full disk it gives its room back: to those who delete, and to the
-// seal. Who puts waits until it is whole again.
+// seal. Who puts waits until it is whole again. It is never synced: a file system takes
+// the room when the zeros are written.
 type ballast struct {
 	name string // empty: there is none
 	size int64

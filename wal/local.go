@@ -42,7 +42,7 @@ func (o Options) withDefaults() Options {
 	o.Reserve = min(o.Reserve, o.SegmentSize/8)
 	if !o.Codec.spelling().ahead() {
 		if o.Reserve > 0 {
-			o.ballast = o.Reserve + sealRoom
+			o.ballast = o.Reserve + o.sealRoom()
 		}
 		o.Spares, o.Grow, o.Reserve = 0, 0, 0
 	}
