@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -109,25 +110,56 @@ func FuzzEntryLine(f *testing.F) {
 	})
 }
 
+// plainLine is the line of an entry as package json reads it.
+type plainLine struct {
+	Space, Tenant  *string
+	K, K64, T, B64 *string
+	V              json.RawMessage
+	Seq            batch.Seq
+}
+
 // plainEntry reads a line by package json alone.
 func plainEntry(line []byte) (e state.Entry, ok bool) {
-	var says struct {
-		batch.JSONOp
-		Seq batch.Seq `json:"seq"`
-	}
+	var says plainLine
 	if json.Unmarshal(line, &says) != nil {
 		return e, false
 	}
-	key, err := says.FullKey()
-	if err != nil {
+	space, known := spaceOf(says.Space)
+	tenant := batch.Main
+	if says.Tenant != nil {
+		tenant = *says.Tenant
+	}
+	key, one := oneOf(nil, says.K, says.K64)
+	value, two := oneOf(says.V, says.T, says.B64)
+	if !known || !one || !two || batch.CheckTenant(tenant) != nil {
 		return e, false
 	}
-	value, err := says.Value()
-	if err != nil {
-		return e, false
-	}
-	e = state.Entry{Key: key, Value: value, Seq: says.Seq}
+	e = state.Entry{Key: batch.AppendKey(nil, space, tenant, key), Value: value, Seq: says.Seq}
 	return e, string(appendEntry(nil, e)) == string(line)
+}
+
+// spaceOf finds a space by its name, by trying all.
+func spaceOf(name *string) (batch.Space, bool) {
+	for s := 0; name != nil && s < 256; s++ {
+		if batch.Space(s).String() == *name {
+			return batch.Space(s), true
+		}
+	}
+	return batch.KV, name == nil
+}
+
+// oneOf returns the bytes of the one that is there, verbatim, as text or in base64.
+func oneOf(verbatim []byte, text, b64 *string) ([]byte, bool) {
+	switch {
+	case verbatim != nil && text == nil && b64 == nil:
+		return verbatim, true
+	case verbatim == nil && text != nil && b64 == nil:
+		return []byte(*text), true
+	case verbatim == nil && text == nil && b64 != nil:
+		b, err := base64.StdEncoding.DecodeString(*b64)
+		return b, err == nil
+	}
+	return nil, false
 }
 
 // countEntries counts as the loader does not: by taking entries off one by one.
