@@ -63,14 +63,14 @@ func Restore(ctx context.Context, src vfs.FS, to Dest, opts RestoreOptions) (Res
 		return Restored{}, err
 	}
 	if err := r.plan(ctx); err != nil {
-		return Restored{}, err
+		return Restored{}, r.blame(ctx, err)
 	}
 	if !opts.DryRun {
 		err = r.restore(ctx, to)
 	}
 	r.res.Took = max(opts.Open.Now().Sub(r.began), 0)
 	if u, ok := errors.AsType[*unfit](err); ok {
-		return r.res, u.cause
+		return r.res, r.blame(ctx, u.cause)
 	}
 	return r.res, within(r.target, err)
 }
@@ -84,6 +84,7 @@ type restore struct {
 	opts   RestoreOptions
 	began  time.Time
 
+	quiet *recovery.Quiet // over the source
 	files []recovery.File
 	have  *stock
 	at    batch.Seq
@@ -148,7 +149,7 @@ func (r *restore) onlyOurs(e *fault.Error) error {
 
 // plan finds the moment and what leads to it.
 func (r *restore) plan(ctx context.Context) (err error) {
-	if err := recovery.Unheld(r.src); err != nil {
+	if r.quiet, err = recovery.NewQuiet(r.src); err != nil {
 		return err
 	}
 	if r.files, err = recovery.Files(r.src); err != nil {
@@ -170,6 +171,15 @@ func (r *restore) plan(ctx context.Context) (err error) {
 		r.res.Time = time.Unix(0, nanos).UTC()
 	}
 	return nil
+}
+
+// blame tells of whoever wrote to the source meanwhile, as a backup does to its place,
+// where what was read does not hang together because of that.
+func (r *restore) blame(ctx context.Context, err error) error {
+	if r.quiet == nil || ctx.Err() != nil {
+		return err
+	}
+	return r.quiet.Blame(err)
 }
 
 // upTo reads what leads to a batch.
