@@ -90,3 +90,52 @@ func besideBackup(t *testing.T, opts engine.Options, read func(*testing.T, *auth
 		}
 	}
 }
+
+// stepped does something whenever a name has changed.
+type stepped struct {
+	vfs.FS
+	step func()
+}
+
+// Rename renames the file, then does it.
+func (s stepped) Rename(from, to string) error {
+	err := s.FS.Rename(from, to)
+	s.step()
+	return err
+}
+
+// Remove removes the file, then does it.
+func (s stepped) Remove(name string) error {
+	err := s.FS.Remove(name)
+	s.step()
+	return err
+}
+
+// TestOpenBesideBackup: a place that somebody has open for reading shows, at each step of a
+// backup into it, a moment no older than before, also where that goes over a gap.
+func TestOpenBesideBackup(t *testing.T) {
+	for _, s := range stages(t) {
+		if s.first {
+			continue
+		}
+		t.Run(s.name+" "+s.a.opts.Codec.String(), func(t *testing.T) {
+			db, err := engine.OpenFS(t.Context(), kept{s.place}, engine.Options{ReadOnly: true})
+			check(t, err)
+			defer db.Close()
+			last, steps := s.old, 0
+			_, err = s.a.db.BackupFS(t.Context(), stepped{s.place, func() {
+				steps++
+				check(t, db.Refresh(t.Context()))
+				seq := db.Stats().Seq
+				if c := contentOf(t, db); seq < last || !maps.Equal(c, s.a.hist[seq]) {
+					t.Fatalf("step %d: #%d behind #%d, with %d keys", steps, seq, last, len(c))
+				}
+				last = seq
+			}}, s.opts)
+			check(t, err)
+			if last != s.a.last() || steps < 3 {
+				t.Errorf("#%d in the end, %d steps", last, steps)
+			}
+		})
+	}
+}
