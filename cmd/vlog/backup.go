@@ -120,6 +120,9 @@ func (a *app) restoreAt(ctx context.Context, src string, m *moment, opts *engine
 		return nil
 	}
 	opts.Seq, opts.Time = m.seq, m.time
+	if m.kind == byTime && m.time.IsZero() { // which would be no time, so the newest moment
+		opts.Time = m.time.Add(1)
+	}
 	if m.kind == atStart {
 		err := a.read(ctx, src, func(db *engine.DB) (err error) {
 			opts.Seq, err = db.Floor(ctx)

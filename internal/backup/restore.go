@@ -192,14 +192,35 @@ func (r *restore) upTo(ctx context.Context, at batch.Seq) (*stock, error) {
 		return &stock{fs: r.src, store: r.id}, nil
 	}
 	if _, whole := s.connect(at); !whole {
-		return nil, r.notKept(fault.Place{Seq: uint64(at)})
+		return nil, r.notKept(at)
 	}
 	return s, nil
 }
 
-func (r *restore) notKept(at fault.Place) error {
-	at.Path = r.src.Path()
-	return &fault.Error{Op: "restore", At: at, Err: fault.ErrCompacted, Detail: "that moment is not kept", Hint: "see `vlog info` for what is kept"}
+// notKept is the error for a moment before what is kept; at is the batch asked for, 0
+// where it was a time.
+func (r *restore) notKept(at batch.Seq) error {
+	e := &fault.Error{Op: "restore", At: fault.Place{Path: r.src.Path(), Seq: uint64(at)}, Err: fault.ErrCompacted, Detail: "it leads to no moment that early", Hint: "see `vlog info` for what is kept"}
+	if floor, ok := r.lowest(); ok {
+		e.Detail, e.Hint = "the first that can be restored is "+floor.String(), "name that, or a later one"
+	}
+	return e
+}
+
+// lowest returns the first moment that can be restored, by the names of the files.
+func (r *restore) lowest() (floor batch.Seq, ok bool) {
+	log := r.newestFirst()
+	for _, f := range r.files {
+		if first, _ := seqOf(f); f.Class == recovery.ClassSegment {
+			log = min(log, first)
+		}
+	}
+	for _, f := range r.files {
+		if _, seq := seqOf(f); f.Class == recovery.ClassCheckpoint && seq+1 >= log && (!ok || seq < floor) {
+			floor, ok = seq, true
+		}
+	}
+	return floor, ok
 }
 
 // enter takes the target: what an unfinished restore left in it goes.
