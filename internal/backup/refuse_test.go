@@ -83,6 +83,51 @@ func TestRefused(t *testing.T) {
 	wantKind(t, "closed", err, engine.ErrClosed)
 }
 
+// overtaken is a place into which somebody else backs up before the lock is taken.
+type overtaken struct {
+	vfs.FS
+	other func()
+}
+
+// Lock lets the other one go first.
+func (o overtaken) Lock(name string) (vfs.Lock, error) {
+	o.other()
+	return o.FS.Lock(name)
+}
+
+// TestOvertaken: who was faster decides whose place, or store, an empty directory becomes.
+func TestOvertaken(t *testing.T) {
+	a, b := newAuthor(t, engine.Options{}), newAuthor(t, engine.Options{})
+	b.opts.Random, b.mem = counting(99), vfs.NewMem(vfs.MemOptions{})
+	b.open()
+	a.put(3)
+	b.other(2)
+	p := place()
+	var before map[string]string
+	first := overtaken{p, func() {
+		a.backup(p, engine.BackupOptions{})
+		before = files(t, p)
+	}}
+	_, err := b.db.BackupFS(t.Context(), first, engine.BackupOptions{})
+	wantKind(t, "a backup", err, engine.ErrForeign)
+	m := place()
+	_, err = engine.RestoreFS(t.Context(), p, overtaken{m, func() { b.backupAsIs(m) }}, engine.RestoreOptions{})
+	wantKind(t, "a restore", err, engine.ErrExists)
+	for name, content := range files(t, p) {
+		if name != "LOCK" && before[name] != content {
+			t.Errorf("%s has changed", name)
+		}
+	}
+	a.leads(p, 3)
+}
+
+// backupAsIs backs up without looking at what comes of it.
+func (a *author) backupAsIs(place vfs.FS) {
+	a.t.Helper()
+	_, err := a.db.BackupFS(a.t.Context(), place, engine.BackupOptions{})
+	check(a.t, err)
+}
+
 // TestFuture: a feature that this version may only read is not claimed by a copy, and
 // nothing is written to a place that has it.
 func TestFuture(t *testing.T) {
