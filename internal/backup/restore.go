@@ -195,9 +195,19 @@ func (r *restore) upTo(ctx context.Context, at batch.Seq) (*stock, error) {
 		return &stock{fs: r.src, store: r.id}, nil
 	}
 	if _, whole := s.connect(at); !whole {
-		return nil, r.notKept(at)
+		return nil, r.broken(at, s.first(at))
 	}
 	return s, nil
+}
+
+// broken is the error for a batch that the log leads to only from first on: damage where
+// the files that are there claim that it is kept.
+func (r *restore) broken(at, first batch.Seq) error {
+	if floor, ok := r.lowest(); !ok || at < floor {
+		return r.notKept(at)
+	}
+	return &fault.Error{Op: "restore", At: fault.Place{Path: wal.Dir, Seq: uint64(first - 1)}, Err: fault.ErrCorrupt, Detail: "what comes before " + first.String() + " is missing or does not lead there",
+		Hint: "see `vlog check`; name a moment behind it, run the backup again, or put back what is missing"}
 }
 
 // notKept is the error for a moment before what is kept; at is the batch asked for, 0
@@ -210,13 +220,17 @@ func (r *restore) notKept(at batch.Seq) error {
 	return e
 }
 
-// lowest returns the first moment that can be restored, by the names of the files.
+// lowest returns the first moment that can be restored, by the names of the files; 0 is
+// the empty store.
 func (r *restore) lowest() (floor batch.Seq, ok bool) {
 	log := r.newestFirst()
 	for _, f := range r.files {
 		if first, _ := seqOf(f); f.Class == recovery.ClassSegment {
 			log = min(log, first)
 		}
+	}
+	if log == 1 {
+		return 0, true
 	}
 	for _, f := range r.files {
 		if _, seq := seqOf(f); f.Class == recovery.ClassCheckpoint && seq+1 >= log && (!ok || seq < floor) {

@@ -1,7 +1,9 @@
 package backup_test
 
 import (
+	"fmt"
 	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -176,4 +178,35 @@ func TestDamageBehind(t *testing.T) {
 	check(t, p.Remove("log/00000000000000000009.vlog"))
 	_, err = engine.RestoreFS(t.Context(), p, place(), engine.RestoreOptions{})
 	wantKind(t, "the end is missing", err, engine.ErrCorrupt)
+}
+
+// TestBrokenBefore: what is missing before the moment, and should be there, is damage, and
+// not a moment that is no longer kept.
+func TestBrokenBefore(t *testing.T) { under(t, testBrokenBefore) }
+
+func testBrokenBefore(t *testing.T, opts engine.Options) {
+	a := newAuthor(t, opts)
+	p := place()
+	a.put(30)
+	a.backup(p, engine.BackupOptions{})
+	names := slices.Sorted(slices.Values(segments(t, p)))
+	var firsts []uint64
+	for _, name := range names {
+		var first uint64
+		_, err := fmt.Sscanf(name, "log/%d", &first)
+		check(t, err)
+		firsts = append(firsts, first)
+	}
+	if len(names) < 4 {
+		t.Fatal(names)
+	}
+	check(t, p.Remove(names[1]))
+	try := func(seq uint64) error {
+		_, err := engine.RestoreFS(t.Context(), p, place(), engine.RestoreOptions{Seq: seq})
+		return err
+	}
+	check(t, try(firsts[1]-1))
+	for _, seq := range []uint64{firsts[1], firsts[2] - 1, firsts[2], a.last()} {
+		wantKind(t, fmt.Sprint("restored to ", seq), try(seq), engine.ErrCorrupt)
+	}
 }
