@@ -213,7 +213,7 @@ func (c *Cursor) enter(limit Seq) (*missed, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := newReader(f, name, c.home.Store, 0)
+	r, err := newLiveReader(f, name, c.home.Store)
 	if err == nil {
 		c.seg = &entered{name, f, r}
 		c.Entered++
