@@ -76,16 +76,19 @@ func (s *sight) Limit(ctx context.Context) (batch.Seq, error) {
 			return s.upTo(g)
 		}
 		limit, err := s.proven(ctx, g)
+		now, e := s.glance()
+		if e != nil {
+			return 0, errors.Join(err, e)
+		}
+		// What opening would accept, or refuse, is what nobody was writing meanwhile.
+		if !g.held && *now != *g {
+			continue
+		}
 		if err != nil {
 			return 0, err
 		}
-		// What opening would accept is what nobody was writing meanwhile.
-		if now, err := s.glance(); err != nil {
-			return 0, err
-		} else if g.held || *now == *g {
-			s.last, s.told = max(s.last, limit), g
-			return s.last, nil
-		}
+		s.last, s.told = max(s.last, limit), g
+		return s.last, nil
 	}
 	return s.last, nil // openings follow each other without end; none of them takes anything back
 }
