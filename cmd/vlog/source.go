@@ -11,6 +11,7 @@ import (
 
 // source is one store whose changes are shown.
 type source struct {
+	dir      string
 	name     string // empty where it is the only one
 	db       *engine.DB
 	from, to *moment // nil: from the first batch kept, to any
@@ -22,6 +23,18 @@ type source struct {
 	until uint64    // last batch that is wanted; 0: any
 	over  bool      // nothing more is wanted
 }
+
+// inStore is an error with the store that it is about.
+type inStore struct {
+	dir string
+	err error
+}
+
+func (i *inStore) Error() string { return i.err.Error() }
+func (i *inStore) Unwrap() error { return i.err }
+
+// failed says that an error is about this store.
+func (s *source) failed(err error) error { return &inStore{s.dir, err} }
 
 // begin resolves where to begin and where to end.
 func (s *source) begin(ctx context.Context) error {
@@ -37,6 +50,13 @@ func (s *source) begin(ctx context.Context) error {
 	if s.to != nil {
 		s.stop(info)
 	}
+	err = s.start(ctx, info)
+	s.over = s.over || s.until > 0 && s.next > s.until // nothing can come that is wanted
+	return err
+}
+
+// start resolves where to begin.
+func (s *source) start(ctx context.Context, info engine.Info) error {
 	if s.from == nil {
 		return nil
 	}
@@ -107,7 +127,7 @@ func (s *source) there(ctx context.Context) iter.Seq2[[]event, error] {
 		}
 		for b, err := range s.db.Batches(ctx, s.next) {
 			if err != nil {
-				yield(nil, err)
+				yield(nil, s.failed(err))
 				return
 			}
 			if b.Seq > s.end {
@@ -214,7 +234,7 @@ func (s *source) follow(ctx context.Context, to chan<- arrival) {
 	}
 	for b, err := range s.db.Watch(ctx, s.next) {
 		if err != nil {
-			to <- arrival{err: err}
+			to <- arrival{err: s.failed(err)}
 			return
 		}
 		events, more := s.take(b)
