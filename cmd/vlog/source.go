@@ -17,7 +17,7 @@ type source struct {
 	from, to *moment // nil: from the first batch kept, to any
 	last     int     // begin so many batches before the end; below 0: at from
 
-	next  uint64    // batch to begin with
+	next  uint64    // batch to begin with; 0: the first one that is kept when it is read
 	since time.Time // skip batches until one is of this time or later; zero: none
 	end   uint64    // last batch that was there at the beginning
 	until uint64    // last batch that is wanted; 0: any
@@ -43,7 +43,6 @@ func (s *source) begin(ctx context.Context) error {
 		return err
 	}
 	s.end = info.Durable
-	s.next = info.First
 	if s.last >= 0 {
 		s.next = max(info.First, s.end+1-min(uint64(s.last), s.end))
 	}
@@ -66,7 +65,7 @@ func (s *source) start(ctx context.Context, info engine.Info) error {
 	case atEnd:
 		s.next = s.end + 1
 	case byTime:
-		s.since = s.from.time
+		s.next, s.since = info.First, s.from.time
 		return s.reaches(ctx, info.First)
 	}
 	return nil
@@ -227,12 +226,15 @@ func live(ctx context.Context, all []*source, show func([]event) error) error {
 	return failed
 }
 
+// behind is the batch to follow from: what was there at the beginning is shown.
+func (s *source) behind() uint64 { return max(s.next, s.end+1) }
+
 // follow sends what comes.
 func (s *source) follow(ctx context.Context, to chan<- arrival) {
 	if s.over {
 		return
 	}
-	for b, err := range s.db.Watch(ctx, s.next) {
+	for b, err := range s.db.Watch(ctx, s.behind()) {
 		if err != nil {
 			to <- arrival{err: s.failed(err)}
 			return
