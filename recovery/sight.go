@@ -62,13 +62,17 @@ func newSight(home wal.Home) *sight {
 const sightTries = 100
 
 // Limit implements wal.Sight. It is ErrForeign where log/durable says less than was
-// shown: another copy was put in the place of the store.
+// shown: another copy was put in the place of the store; ErrNotFound where the directory
+// was moved, and nothing is new in it.
 func (s *sight) Limit(ctx context.Context) (batch.Seq, error) {
 	for range sightTries {
 		if ctx.Err() != nil {
 			return 0, context.Cause(ctx)
 		}
 		g, err := s.glance()
+		if err == nil && s.told != nil && *g == *s.told {
+			g, err = s.byName()
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -91,6 +95,15 @@ func (s *sight) Limit(ctx context.Context) (batch.Seq, error) {
 		return s.last, nil
 	}
 	return s.last, nil // openings follow each other without end; none of them takes anything back
+}
+
+// byName is glance where nothing seems to have changed: what is kept open may have been
+// moved away since, alone or with the whole store.
+func (s *sight) byName() (*glimpse, error) {
+	if err := errors.Join(s.FS.Present(), s.Close()); err != nil {
+		return nil, err
+	}
+	return s.glance()
 }
 
 // upTo takes what log/durable of this boot says.
@@ -160,7 +173,7 @@ func (s *sight) note() (string, error) {
 }
 
 // same reports whether nothing can have become durable since what was settled. It is
-// cheap: at most two small reads.
+// cheap: at most two small reads, and where nobody writes a question for the directory.
 func (s *sight) same() bool {
 	g := s.seen.Load()
 	if g == nil {
@@ -177,7 +190,7 @@ func (s *sight) same() bool {
 		return false
 	}
 	// Whoever begins to write says so in LOCK first.
-	return !g.held && s.sameNote(g.note)
+	return !g.held && s.sameNote(g.note) && s.FS.Present() == nil
 }
 
 func (s *sight) sameNote(was string) bool {
