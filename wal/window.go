@@ -48,6 +48,16 @@ func (w *window) forget(size, step int64) {
 	w.size, w.step, w.base, w.buf = size, step, 0, w.buf[:0]
 }
 
+// restMax is how much of a buffer is kept by who waits for more, in bytes.
+const restMax = 64 << 10
+
+// rest lets a large buffer go, with what was read ahead.
+func (w *window) rest() {
+	if cap(w.buf) > restMax {
+		w.base, w.buf = 0, nil
+	}
+}
+
 // ahead returns how much is read at once now.
 func (w *window) ahead() int64 {
 	if w.step == 0 {
