@@ -181,6 +181,29 @@ func testRescue(t *testing.T, codec wal.Codec) {
 	}
 }
 
+// TestRescueReady: what was rescued can be made durable before anything is changed, for
+// nobody reads again what was set aside; where it cannot, nothing is.
+func TestRescueReady(t *testing.T) { both(t, testRescueReady) }
+
+func testRescueReady(t *testing.T, codec wal.Codec) {
+	n := novelIn(t, codec, 1)
+	nine := codec.SegmentName(9)
+	f := n.closed.flip(nine, n.frames(t, n.closed, nine)[0]+188)
+	m, got, stop := f.disk(t), 0, errors.New("no room for it")
+	how := SalvageOptions{Rescued: func(wal.Entry) error { got++; return nil }, Ready: func() error {
+		same(t, "ready", dump(t, m).with(LockName, f[LockName]), f)
+		if got != 2 {
+			t.Errorf("ready after %d", got)
+		}
+		return stop
+	}}
+	_, err := salvaged(t, m, how)
+	if !errors.Is(err, stop) {
+		t.Errorf("got %v", err)
+	}
+	same(t, "not ready", dump(t, m), f)
+}
+
 // TestSalvageCrash crashes at every step of a salvage: another one goes on, or the
 // store opens with what was to be kept. Nothing is ever lost.
 func TestSalvageCrash(t *testing.T) { both(t, testSalvageCrash) }
