@@ -14,7 +14,7 @@ import (
 // BackupOptions of a backup. The zero value is ready to use.
 type BackupOptions struct {
 	Prune    bool                    // forget in the place what the store no longer keeps
-	Verify   bool                    // read the whole place back at the end
+	Verify   bool                    // read the whole place: first to copy again what is damaged, and back at the end
 	DryRun   bool                    // only tell what would be done
 	Progress func(done, total int64) // bytes; nil is not called
 	Clock    func() time.Time        // nil is time.Now
@@ -31,9 +31,13 @@ type BackupResult = backup.Result
 //
 // Whatever stops it, the context too, the place leads to the moment that it led to
 // before, or to a newer one; where it was the first backup, the place says that it is
-// not finished, and the next one goes on. Errors: ErrExists where dest is neither empty
-// nor a backup place, ErrForeign for that of another store, ErrConflict where it has
-// another history of this store, ErrLocked, ErrCorrupt, ErrNoSpace, ErrIO, ErrClosed.
+// not finished, and the next one goes on. Where the store no longer keeps what comes
+// behind the end of the place, the place gives up what it had, also without Prune.
+//
+// Errors: ErrExists where dest is neither empty nor a backup place, ErrForeign for that
+// of another store, ErrConflict where it has another history of this store, as far as
+// the store still keeps the batch where the place ends, ErrLocked, ErrCorrupt,
+// ErrCompacted where files go faster than they are copied, ErrNoSpace, ErrIO, ErrClosed.
 func (db *DB) Backup(ctx context.Context, dest string, opts BackupOptions) (BackupResult, error) {
 	c := db.core
 	if err := c.ended("backup"); err != nil {

@@ -89,7 +89,9 @@ func ParseCodec(name string) (c Codec, ok bool) { return wal.ParseCodec(name) }
 
 // Keep says how far back a store reaches. Exactly one field is set:
 // Checkpoints keeps the log behind the nth newest checkpoint (a new store keeps
-// 2), Batches the newest n batches, For those younger than a time, All everything.
+// 2), Batches the newest n batches, For those younger than a time, All everything. For
+// goes by the times that batches have and by the clock as it is at each checkpoint:
+// where that was wrong it keeps more or less; the others do not look at clocks.
 type Keep = checkpoint.Keep
 
 // Request is a transaction that asks to be committed, as Options.Admit sees it.

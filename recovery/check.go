@@ -69,6 +69,8 @@ type checker struct {
 	began time.Time
 	sum   CheckSummary
 
+	quiet  *Quiet // nil until the format is known
+	busy   error  // somebody writes to the store; it is not told any further
 	store  wal.StoreID
 	codec  wal.Codec
 	files  []File
@@ -99,21 +101,28 @@ func (c *checker) run() error {
 		return err
 	}
 	c.codec = format.LogCodec()
-	if err := unheld(c.fs); err != nil {
+	if c.quiet, err = NewQuiet(c.fs); err != nil {
 		return err
 	}
-	if err := c.list(); err != nil {
-		return err
-	}
-	for _, step := range []func() error{c.names, c.checkpoints, c.proofs, c.segments, c.bounds, c.tails} {
+	for _, step := range []func() error{c.list, c.names, c.checkpoints, c.proofs, c.segments, c.bounds, c.tails} {
 		if err := step(); err != nil {
-			return err
+			return c.quiet.Blame(err)
+		}
+		if c.busy != nil {
+			return c.busy
 		}
 	}
 	return nil
 }
 
+// tell tells of a finding; not of one that comes of somebody who writes meanwhile.
 func (c *checker) tell(f Finding) {
+	if c.busy == nil && c.quiet != nil && f.Severity == SeverityError {
+		c.busy = c.quiet.Still()
+	}
+	if c.busy != nil {
+		return
+	}
 	if f.Severity == SeverityError {
 		c.sum.Errors++
 	} else {

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/vlogdb/vlog/internal/batch"
+	"github.com/vlogdb/vlog/internal/checkpoint"
 	"github.com/vlogdb/vlog/internal/fault"
 	"github.com/vlogdb/vlog/internal/state"
 	"github.com/vlogdb/vlog/wal"
@@ -81,7 +82,7 @@ func (r *Reader) refresh(ctx context.Context) error {
 	l := r.look
 	if limit > l.last {
 		l.ctx = ctx
-		if err = l.replayTo(r.cursor, limit); errors.Is(err, fault.ErrCompacted) {
+		if err = l.replayTo(r.cursor, limit); errors.Is(err, fault.ErrCompacted) || r.overGap(err) {
 			err = r.restart(ctx)
 		}
 		l = r.look
@@ -93,6 +94,17 @@ func (r *Reader) refresh(ctx context.Context) error {
 		r.sight.settle()
 	}
 	return err
+}
+
+// overGap says whether what cannot be read lies below a newer checkpoint, with which an
+// opening would begin: a backup has taken its place over a gap, and removes what is
+// below that last.
+func (r *Reader) overGap(err error) bool {
+	if !errors.Is(err, fault.ErrCorrupt) {
+		return false
+	}
+	seqs, failed := checkpoint.List(r.look.fs)
+	return failed == nil && len(seqs) > 0 && seqs[0] > r.look.last
 }
 
 // restart begins again with the newest checkpoint: the log was trimmed above what was

@@ -49,7 +49,7 @@ func hintFor(e *engine.Error, verb string) string {
 	case engine.ErrTooLarge:
 		return tooLargeHint(e)
 	case engine.ErrCompacted:
-		return "ask for a later one; `vlog keep` says how far back a store reaches"
+		return compactedHint(e)
 	case engine.ErrReadOnly:
 		return "the file system is mounted read-only: mount it for writing, or copy the store elsewhere"
 	case engine.ErrNoSpace:
@@ -60,6 +60,17 @@ func hintFor(e *engine.Error, verb string) string {
 		return "look whether it is there before you try again"
 	}
 	return ""
+}
+
+// compactedHint tells what was asked for too late from what goes while it is read.
+func compactedHint(e *engine.Error) string {
+	switch {
+	case e.Op == "backup" || e.Op == "restore": // they know what to do
+		return ""
+	case strings.HasPrefix(e.Detail, "the log is trimmed") || strings.HasPrefix(e.Detail, "it was dropped"):
+		return "run it again, or let the store keep more: `vlog keep`"
+	}
+	return "ask for a later one; `vlog keep` says how far back a store reaches"
 }
 
 func notStoreHint(e *engine.Error, verb string) string {

@@ -19,7 +19,12 @@ there, empty, or the place of an earlier backup of the same store. It can be loo
 like any store (get, ls, info, dump, check) and never be written; restore makes a store of it.
 
 Whatever stops a backup, the place leads to what it led to before, or further; running it
-again goes on. Without --prune it keeps what the store has forgotten meanwhile.`,
+again goes on. Without --prune it keeps what the store has forgotten meanwhile, as long as
+that joins: where the store has forgotten what comes behind the end of the place, the
+place begins anew with what the store keeps (see keep). --dry-run tells what would go.
+
+What the place has is known by its ends; --verify reads all of it, and copies again what
+is damaged and still kept by the store.`,
 		Example: `  vlog backup ./data /backup/orders
   vlog backup ./data /backup/orders --verify
   vlog backup ./data /backup/orders --dry-run --json`,
@@ -34,7 +39,7 @@ again goes on. Without --prune it keeps what the store has forgotten meanwhile.`
 			return a.about(w.rest[0], a.backup(cmd.Context(), w, opts))
 		}}
 	cmd.Flags().BoolVar(&opts.Prune, "prune", false, "forget in the place what the store no longer keeps")
-	cmd.Flags().BoolVar(&opts.Verify, "verify", false, "read the whole place back at the end")
+	cmd.Flags().BoolVar(&opts.Verify, "verify", false, "read the whole place, copy again what is damaged in it, and read it back at the end")
 	cmd.Flags().BoolVar(&opts.DryRun, "dry-run", false, "only tell what would be done")
 	return cmd
 }
@@ -120,6 +125,9 @@ func (a *app) restoreAt(ctx context.Context, src string, m *moment, opts *engine
 		return nil
 	}
 	opts.Seq, opts.Time = m.seq, m.time
+	if m.kind == byTime && m.time.IsZero() { // which would be no time, so the newest moment
+		opts.Time = m.time.Add(1)
+	}
 	if m.kind == atStart {
 		err := a.read(ctx, src, func(db *engine.DB) (err error) {
 			opts.Seq, err = db.Floor(ctx)

@@ -27,9 +27,45 @@ func (a *app) addCompletions(root *cobra.Command) {
 	}
 	for _, cmd := range root.Commands() {
 		if cmd.ValidArgsFunction == nil && strings.Contains(cmd.Use, "DIR") {
-			cmd.ValidArgsFunction = completeStore
+			cmd.ValidArgsFunction = completerOf(cmd.Use)
+		}
+		if cmd.Flags().Lookup("codec") != nil {
+			completeFlag(cmd, "codec", "binary", "ndjson")
 		}
 	}
+}
+
+// completeFlag offers words for a flag.
+func completeFlag(cmd *cobra.Command, name string, words ...string) {
+	if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // a flag that is not there
+	}
+}
+
+// completerOf returns what completes the arguments of a verb, as its usage has them.
+func completerOf(use string) cobra.CompletionFunc {
+	switch {
+	case strings.Contains(use, "DIR..."):
+		return completeStores
+	case strings.Contains(use, "DIR DEST"):
+		return completeDirs
+	case strings.Contains(use, "DIR FILE"):
+		return completeStoreThenFile
+	}
+	return completeStore
+}
+
+// completeStores offers directories for every argument.
+func completeStores(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveFilterDirs
+}
+
+// completeStoreThenFile offers files behind the store.
+func completeStoreThenFile(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 1 {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	return completeStore(cmd, args, typed)
 }
 
 // completeStore offers directories for the first argument, and nothing behind it.

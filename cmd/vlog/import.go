@@ -52,6 +52,7 @@ is written: where one is no record nothing is imported, unless --salvage leaves 
 	cmd.Flags().StringVar(&o.from, "from", "", "the system that FILE is of: ptvp35")
 	cmd.Flags().IntVar(&o.per, "batch", importLines, "lines per transaction")
 	cmd.Flags().BoolVar(&o.dry, "dry-run", false, "only tell what would be imported")
+	completeFlag(cmd, "from", "ptvp35")
 	cmd.Flags().BoolVar(&o.salvage, "salvage", false, "leave out lines that are no record, and list them")
 	return cmd
 }

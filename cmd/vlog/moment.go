@@ -89,10 +89,7 @@ type momentFlag struct {
 func (f *momentFlag) add(cmd *cobra.Command, name, usage string) {
 	f.name = name
 	cmd.Flags().StringVar(&f.text, name, "", usage+": "+momentForms)
-	words := cobra.FixedCompletions([]string{"start", "end"}, cobra.ShellCompDirectiveNoFileComp)
-	if err := cmd.RegisterFlagCompletionFunc(name, words); err != nil {
-		panic(err) // a flag that is not there
-	}
+	completeFlag(cmd, name, "start", "end")
 }
 
 // moment returns what the flag names, or nil where it was not given.

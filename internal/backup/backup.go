@@ -49,7 +49,7 @@ type Dest struct {
 // Options of a backup. Now is required.
 type Options struct {
 	Prune    bool // forget in the place what the source no longer keeps
-	Verify   bool // read the whole place back at the end
+	Verify   bool // read the whole place: first to copy again what is damaged, and back at the end
 	DryRun   bool // only tell
 	Progress func(done, total int64)
 	Now      func() time.Time

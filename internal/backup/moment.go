@@ -56,7 +56,7 @@ func (r *restore) before(ctx context.Context, newest batch.Seq) (batch.Seq, erro
 	}
 	limit, at, floor := nanos(r.opts.Time), s.first(newest)-1, s.floor(newest)
 	if floor > 0 && floor <= at && s.images[0].At.Time > limit {
-		return 0, r.notKept(fault.Place{Seq: uint64(floor)})
+		return 0, r.notKept(0)
 	}
 	for _, p := range s.pieces {
 		_, err := wal.ScanTo(ctx, s.at(p.name), p.last, func(e wal.Entry, _ int64) error {
@@ -74,7 +74,7 @@ func (r *restore) before(ctx context.Context, newest batch.Seq) (batch.Seq, erro
 		}
 	}
 	if at < floor {
-		return 0, r.notKept(fault.Place{Seq: uint64(floor)})
+		return 0, r.notKept(0)
 	}
 	return at, r.begun(at, newest)
 }

@@ -110,7 +110,7 @@ func prepare(fsys vfs.FS) error {
 
 // placeStock learns what the place holds.
 func (r *run) placeStock(ctx context.Context) (*stock, error) {
-	s := &stock{fs: r.place, store: r.id}
+	s := &stock{fs: r.place, store: r.id, proves: r.opts.Verify}
 	files, err := recovery.Files(r.place)
 	if err != nil {
 		return nil, err

@@ -212,12 +212,23 @@ func TestDamagedPlace(t *testing.T) {
 		t.Errorf("checkpoint damaged: %+v", res)
 	}
 	spoil(t, p, first, 700) // in the middle: only reading all of it tells
-	_, err := a.db.BackupFS(t.Context(), p, engine.BackupOptions{Verify: true})
-	wantKind(t, "verified", err, engine.ErrCorrupt)
+	if res, err := a.db.BackupFS(t.Context(), p, engine.BackupOptions{}); err != nil || res.Segments != 0 {
+		t.Errorf("not verified: %+v, %v", res, err)
+	}
+	if res := a.backup(p, engine.BackupOptions{Verify: true}); res.Segments != 1 || !res.Verified {
+		t.Errorf("verified: %+v", res)
+	}
+	spoil(t, p, "log/checkpoint-00000000000000000005", 700)
+	if res := a.backup(p, engine.BackupOptions{Verify: true}); res.Checkpoints != 1 {
+		t.Errorf("verified: %+v", res)
+	}
 
-	spoil(t, p, first, 20)
+	spoil(t, p, first, 700)
 	a.put(2)
 	a.checkpoint()
+	_, err := a.db.BackupFS(t.Context(), p, engine.BackupOptions{Verify: true})
+	wantKind(t, "the source has it no more, verified", err, engine.ErrCorrupt)
+	spoil(t, p, first, 20)
 	_, err = a.db.BackupFS(t.Context(), p, engine.BackupOptions{})
 	wantKind(t, "the source has it no more", err, engine.ErrCorrupt)
 	if res := a.backup(p, engine.BackupOptions{Prune: true}); res.Removed == 0 {

@@ -63,14 +63,14 @@ func Restore(ctx context.Context, src vfs.FS, to Dest, opts RestoreOptions) (Res
 		return Restored{}, err
 	}
 	if err := r.plan(ctx); err != nil {
-		return Restored{}, err
+		return Restored{}, r.blame(ctx, err)
 	}
 	if !opts.DryRun {
 		err = r.restore(ctx, to)
 	}
 	r.res.Took = max(opts.Open.Now().Sub(r.began), 0)
 	if u, ok := errors.AsType[*unfit](err); ok {
-		return r.res, u.cause
+		return r.res, r.blame(ctx, u.cause)
 	}
 	return r.res, within(r.target, err)
 }
@@ -84,6 +84,7 @@ type restore struct {
 	opts   RestoreOptions
 	began  time.Time
 
+	quiet *recovery.Quiet // over the source
 	files []recovery.File
 	have  *stock
 	at    batch.Seq
@@ -148,7 +149,7 @@ func (r *restore) onlyOurs(e *fault.Error) error {
 
 // plan finds the moment and what leads to it.
 func (r *restore) plan(ctx context.Context) (err error) {
-	if err := recovery.Unheld(r.src); err != nil {
+	if r.quiet, err = recovery.NewQuiet(r.src); err != nil {
 		return err
 	}
 	if r.files, err = recovery.Files(r.src); err != nil {
@@ -172,6 +173,15 @@ func (r *restore) plan(ctx context.Context) (err error) {
 	return nil
 }
 
+// blame tells of whoever wrote to the source meanwhile, as a backup does to its place,
+// where what was read does not hang together because of that.
+func (r *restore) blame(ctx context.Context, err error) error {
+	if r.quiet == nil || ctx.Err() != nil {
+		return err
+	}
+	return r.quiet.Blame(err)
+}
+
 // upTo reads what leads to a batch.
 func (r *restore) upTo(ctx context.Context, at batch.Seq) (*stock, error) {
 	s := &stock{fs: r.src, store: r.id}
@@ -182,14 +192,35 @@ func (r *restore) upTo(ctx context.Context, at batch.Seq) (*stock, error) {
 		return &stock{fs: r.src, store: r.id}, nil
 	}
 	if _, whole := s.connect(at); !whole {
-		return nil, r.notKept(fault.Place{Seq: uint64(at)})
+		return nil, r.notKept(at)
 	}
 	return s, nil
 }
 
-func (r *restore) notKept(at fault.Place) error {
-	at.Path = r.src.Path()
-	return &fault.Error{Op: "restore", At: at, Err: fault.ErrCompacted, Detail: "that moment is not kept", Hint: "see `vlog info` for what is kept"}
+// notKept is the error for a moment before what is kept; at is the batch asked for, 0
+// where it was a time.
+func (r *restore) notKept(at batch.Seq) error {
+	e := &fault.Error{Op: "restore", At: fault.Place{Path: r.src.Path(), Seq: uint64(at)}, Err: fault.ErrCompacted, Detail: "it leads to no moment that early", Hint: "see `vlog info` for what is kept"}
+	if floor, ok := r.lowest(); ok {
+		e.Detail, e.Hint = "the first that can be restored is "+floor.String(), "name that, or a later one"
+	}
+	return e
+}
+
+// lowest returns the first moment that can be restored, by the names of the files.
+func (r *restore) lowest() (floor batch.Seq, ok bool) {
+	log := r.newestFirst()
+	for _, f := range r.files {
+		if first, _ := seqOf(f); f.Class == recovery.ClassSegment {
+			log = min(log, first)
+		}
+	}
+	for _, f := range r.files {
+		if _, seq := seqOf(f); f.Class == recovery.ClassCheckpoint && seq+1 >= log && (!ok || seq < floor) {
+			floor, ok = seq, true
+		}
+	}
+	return floor, ok
 }
 
 // enter takes the target: what an unfinished restore left in it goes.

@@ -37,6 +37,7 @@ type stock struct {
 	pieces []piece
 	images []image
 	bad    []string // of a place: files that say nothing usable
+	proves bool     // of a place: header and seal are not enough, every byte is read
 }
 
 // noLimit is the limit of a directory in which everything counts.
@@ -128,7 +129,7 @@ func (s *stock) addPiece(ctx context.Context, name string, upto batch.Seq) error
 	if err != nil {
 		return err
 	}
-	if e.Sealed && e.Last <= upto {
+	if e.Sealed && e.Last <= upto && !s.proves {
 		s.pieces = append(s.pieces, piece{name: name, head: e.Header, last: e.Last, chain: e.Chain, size: e.Size})
 		return nil
 	}
@@ -139,12 +140,22 @@ func (s *stock) addPiece(ctx context.Context, name string, upto batch.Seq) error
 	if seg.Frames == 0 && upto < noLimit { // begun, and nothing in it counts yet
 		return nil
 	}
-	s.pieces = append(s.pieces, piece{name: name, head: seg.Header, last: seg.Last, chain: seg.ChainEnd, size: seg.End, cut: !seg.Sealed})
+	p := piece{name: name, head: seg.Header, last: seg.Last, chain: seg.ChainEnd, size: seg.End, cut: !seg.Sealed}
+	if s.proves {
+		if err := p.matches(seg); err != nil {
+			return err
+		}
+	}
+	s.pieces = append(s.pieces, p)
 	return nil
 }
 
 func (s *stock) addImage(name string, seq batch.Seq) error {
-	sum, err := checkpoint.Peek(s.fs, name, s.store)
+	learn := checkpoint.Peek
+	if s.proves {
+		learn = checkpoint.Verify
+	}
+	sum, err := learn(s.fs, name, s.store)
 	if err != nil {
 		return err
 	}
