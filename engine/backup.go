@@ -24,8 +24,8 @@ type BackupOptions struct {
 // the place leads to now, what was copied, and what was there already.
 type BackupResult = backup.Result
 
-// Backup copies the store, as it is durable when the call begins, to a directory, and
-// beside the work: nobody waits for it. What the place has is not copied again. A place
+// Backup copies the store, as it is when the call begins, to a directory, and beside the
+// work: nobody waits for it. What a SyncPolicy left off the disk is synced first. What the place has is not copied again. A place
 // is a store that is only read: it can be opened read-only, and Restore makes a store
 // of it that can be written.
 //
@@ -61,6 +61,11 @@ func (db *DB) BackupFS(ctx context.Context, dest vfs.FS, opts BackupOptions) (Ba
 }
 
 func (c *core) backup(ctx context.Context, to backup.Dest, opts BackupOptions) (BackupResult, error) {
+	if c.committer != nil {
+		if err := c.onDisk(ctx, c.committer.Published().Seq()); err != nil {
+			return BackupResult{}, err
+		}
+	}
 	src := backup.Source{FS: c.store.FS, Format: c.store.Format, Moment: c.moment}
 	res, err := backup.Run(ctx, src, to, opts.internal())
 	if closed := c.ended("backup"); err != nil && closed != nil {

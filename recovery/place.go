@@ -41,6 +41,17 @@ func (f Format) AsStore(finished bool) Format {
 	return f.finished(finished)
 }
 
+// Copyable returns ErrIncompatible where the store, or the place, has a feature that
+// allows this version reading only: a copy would claim it without what it stands for.
+func (f Format) Copyable() error {
+	rest := f.AsStore(true)
+	err := rest.writable()
+	if e, ok := errors.AsType[*fault.Error](err); ok {
+		e.Hint = "use a version of vlog that knows them; nothing was changed"
+	}
+	return err
+}
+
 func (f Format) finished(yes bool) Format {
 	f.Features.Incompatible = without(f.Features.Incompatible, FeatureUnfinished)
 	if !yes {

@@ -71,13 +71,17 @@ type Result struct {
 
 // Run backs up a store. Errors: ErrForeign where the place is of another store,
 // ErrConflict where it has another history of the same one or a newer end, ErrExists
-// where it is no backup place and not empty, ErrLocked, ErrCorrupt for a damaged
-// source, ErrCompacted where the source forgets faster than it can be copied,
-// ErrNoSpace, ErrIO, or the context's. The place stays usable after each.
+// where it is no backup place and not empty, ErrLocked, ErrIncompatible where this
+// version may only read the source or the place, ErrCorrupt for a damaged source,
+// ErrCompacted where the source forgets faster than it can be copied, ErrNoSpace,
+// ErrIO, or the context's. The place stays usable after each.
 func Run(ctx context.Context, src Source, to Dest, opts Options) (Result, error) {
 	r := &run{src: src, opts: opts, began: opts.Now()}
 	var err error
 	if r.id, err = src.Format.Store(); err != nil {
+		return Result{}, err
+	}
+	if err := src.Format.Copyable(); err != nil {
 		return Result{}, err
 	}
 	if err := r.visit(to); err != nil {

@@ -45,7 +45,7 @@ func (r *run) recognise() error {
 	case f.Codec != r.src.Format.Codec:
 		e.Err, e.Detail = fault.ErrConflict, "the place has codec "+f.Codec+", the source "+r.src.Format.Codec
 	default:
-		return nil
+		return f.Copyable()
 	}
 	return e
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/vlogdb/vlog/engine"
 	"github.com/vlogdb/vlog/internal/vfs"
+	"github.com/vlogdb/vlog/recovery"
 )
 
 // refused fails unless a backup into a place is an error of a kind, with a hint, and
@@ -80,6 +81,44 @@ func TestRefused(t *testing.T) {
 	check(t, a.db.Close())
 	_, err = a.db.BackupFS(t.Context(), fresh, engine.BackupOptions{})
 	wantKind(t, "closed", err, engine.ErrClosed)
+}
+
+// TestFuture: a feature that this version may only read is not claimed by a copy, and
+// nothing is written to a place that has it.
+func TestFuture(t *testing.T) {
+	a := newAuthor(t, engine.Options{})
+	a.put(3)
+	p, old := place(), place()
+	a.backup(p, engine.BackupOptions{})
+	a.backup(old, engine.BackupOptions{})
+	check(t, a.db.Close())
+	future := func(fsys vfs.FS) {
+		f, err := recovery.ReadFormat(fsys)
+		check(t, err)
+		f.Features.ReadOnlyCompatible = append(f.Features.ReadOnlyCompatible, "turbo")
+		check(t, recovery.WriteFormat(fsys, f))
+	}
+	nothing := func(what string, target *vfs.Mem, do func(fsys vfs.FS) error) {
+		t.Helper()
+		before := files(t, target)
+		err := do(target)
+		if wantKind(t, what, err, engine.ErrIncompatible); !strings.Contains(err.Error(), "turbo") || !maps.Equal(files(t, target), before) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	backup := func(to vfs.FS) error {
+		_, err := engine.BackupFS(t.Context(), a.mem, to, engine.BackupOptions{})
+		return err
+	}
+	future(old)
+	nothing("the place", old, backup)
+	nothing("the place to restore from", place(), func(to vfs.FS) error {
+		_, err := engine.RestoreFS(t.Context(), old, to, engine.RestoreOptions{})
+		return err
+	})
+	future(a.mem)
+	nothing("the source", p, backup)
+	nothing("the source, a new place", place(), backup)
 }
 
 // another restores a place to a moment, and opens that.

@@ -52,6 +52,9 @@ func Restore(ctx context.Context, src vfs.FS, to Dest, opts RestoreOptions) (Res
 	if r.id, err = r.format.Store(); err != nil {
 		return Restored{}, err
 	}
+	if err = r.format.Copyable(); err != nil {
+		return Restored{}, err
+	}
 	r.codec = r.format.LogCodec()
 	if opts.Codec != nil {
 		if r.codec == *opts.Codec {
