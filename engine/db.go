@@ -142,7 +142,7 @@ func (db *DB) Durable() uint64 {
 }
 
 // Refresh makes a read-only DB show everything that was answered before the call, in
-// whatever process. Every read outside a transaction, and every beginning of one, does
+// whatever process, as far as it is synced: see SyncPolicy. Every read outside a transaction, and every beginning of one, does
 // that by itself; Refresh tells why it fails, and when it is a good time to wait for it.
 // On a DB that writes there is nothing to do.
 func (db *DB) Refresh(ctx context.Context) error {

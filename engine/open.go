@@ -23,7 +23,8 @@ type Report = recovery.Report
 // last writer, and never changes anything before it knows that nothing was lost.
 //
 // Read-only it shows what other processes write, as they are answered: each read looks
-// again. There is no goroutine for that.
+// again. Where their SyncPolicy answers before the sync, it shows that behind the sync.
+// There is no goroutine for that.
 //
 // Errors: ErrLocked, for a second writer, names the holder; ErrNotStore, ErrExists, ErrIncompatible,
 // ErrCorrupt, ErrForeign, ErrNotRegular, ErrReadOnly, ErrDenied, ErrNoLocks,

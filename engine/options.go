@@ -63,6 +63,7 @@ type SyncPolicy time.Duration
 // disk. With SyncNever, and between the syncs of SyncEvery, an answer means that
 // the batch has its place in the log: a crash of the machine (not of the program)
 // may take the newest batches, never one in the middle. Tx.Seq and DB.Durable tell.
+// Other processes see a batch when it is synced.
 const (
 	SyncAlways SyncPolicy = 0
 	SyncNever  SyncPolicy = -1

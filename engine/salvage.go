@@ -21,6 +21,7 @@ type Aside = recovery.Aside
 type SalvageOptions struct {
 	DryRun  bool              // only say what would be done
 	Rescued func(Batch) error // is given the batches behind the damage that can still be read, ascending; nil is not called
+	Ready   func() error      // is called when Rescued was given all, before anything is changed; nil is not called
 	Clock   func() time.Time  // nil is time.Now
 }
 
@@ -29,10 +30,13 @@ type SalvageOptions struct {
 // stay; everything else is moved to log/error, and nothing is deleted. It does nothing
 // to a store without damage. Batches behind the damage are no longer part of the store,
 // also where they can be read: nobody can say what they rested on. Rescued is given
-// those, for people to look through; their Chain is empty.
+// those, for people to look through; their Chain is empty. What was set aside is not
+// given again by another call: keep it durably in Ready, whose error ends the salvage
+// with nothing changed.
 //
 // Errors: ErrNotStore, ErrLocked, ErrCorrupt where there is nothing to stand on,
-// ErrIncompatible, ErrNotRegular, ErrIO, ErrNoSpace, that of Rescued, or the context's.
+// ErrIncompatible, ErrNotRegular, ErrIO, ErrNoSpace, that of Rescued or Ready, or the
+// context's.
 // After an error, or a stop in the middle, the same call goes on.
 func Salvage(ctx context.Context, dir string, opts SalvageOptions) (Salvaged, error) {
 	fsys, err := vfs.OpenOS(dir)
@@ -44,7 +48,7 @@ func Salvage(ctx context.Context, dir string, opts SalvageOptions) (Salvaged, er
 }
 
 func salvageFS(ctx context.Context, fsys vfs.FS, opts SalvageOptions) (Salvaged, error) {
-	how := recovery.SalvageOptions{DryRun: opts.DryRun}
+	how := recovery.SalvageOptions{DryRun: opts.DryRun, Ready: opts.Ready}
 	if opts.Rescued != nil {
 		var b batch.Batch
 		how.Rescued = func(e wal.Entry) error {

@@ -17,7 +17,8 @@ import (
 // ErrCompacted. An error is the last pair, and there always is one, unless the loop is
 // broken off, which releases everything: ErrCompacted, ErrClosed behind the last batch
 // that Close made durable, ErrPoisoned, ErrCorrupt, ErrForeign where another store was
-// put in the place of this one, ErrIO, or the context's. The sequence may be ranged
+// put in the place of this one, ErrNotFound where its directory was moved away, ErrIO, or
+// the context's. The sequence may be ranged
 // again, and by several at once.
 //
 // On a DB that writes a batch may be yielded a moment before Get sees it. The

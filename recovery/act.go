@@ -168,7 +168,23 @@ func (l *look) reseal(seg *wal.Segment, newest bool) error {
 		return nil
 	}
 	l.report.Sealed = true
+	if err := l.keepBehind(seg); err != nil {
+		return err
+	}
 	return wal.Reseal(l.fs, seg)
+}
+
+// keepBehind keeps what stands behind the seal of a segment of lines. Such a file is
+// not filled ahead, so no crash leaves anything there: somebody wrote it.
+func (l *look) keepBehind(seg *wal.Segment) error {
+	if seg.Codec != wal.NDJSON {
+		return nil
+	}
+	if nothing, err := blank(l.fs, seg); err != nil || nothing {
+		return err
+	}
+	l.report.Cut = &Cut{File: seg.Name, Offset: seg.End, After: seg.Last, Why: "it stands behind the seal"}
+	return newTail(l.fs, seg, l.report.Cut).keep()
 }
 
 // sweep removes what a crash left and nothing names: spares and the temporary

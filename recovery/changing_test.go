@@ -28,7 +28,7 @@ type changing struct {
 
 func newChanging(t *testing.T, codec wal.Codec) *changing {
 	opts := small(1)
-	opts.Spares, opts.Codec = 4, codec
+	opts.SegmentSize, opts.Grow, opts.Spares, opts.Codec = 4<<10, 2<<10, 4, codec
 	c := &changing{t: t, m: vfs.NewMem(vfs.MemOptions{}), opts: opts, hist: map[batch.Seq]content{}}
 	c.come()
 	c.a.keepCheckpoints(1)
@@ -97,6 +97,7 @@ func TestReadWhileChanging(t *testing.T) {
 		"killed, came back":   {func(*changing) {}, func(c *changing) { c.kill(); c.come(); c.compact() }},
 		"opened, died":        {(*changing).close, func(c *changing) { c.come(); c.a.append("x", "unsynced"); c.kill() }},
 		"without a mark":      {withoutMark, func(c *changing) { c.come(); c.puts(2) }},
+		"sealed at last":      {func(c *changing) { c.puts(2); withoutMark(c) }, (*changing).come},
 		"nothing":             {func(*changing) {}, func(*changing) {}},
 		"nothing, closed":     {(*changing).close, func(*changing) {}},
 		"nothing, killed":     {(*changing).kill, func(*changing) {}},

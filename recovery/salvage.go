@@ -35,6 +35,7 @@ type Aside struct {
 type SalvageOptions struct {
 	DryRun  bool                  // only say what would be done
 	Rescued func(wal.Entry) error // is given the batches above the first lost one that can still be read, ascending; nil is not called
+	Ready   func() error          // is called when Rescued was given all and before anything is changed; its error ends the salvage; nil is not called
 }
 
 // Salvage makes a damaged store one that opens: it keeps the newest checkpoint that
@@ -99,7 +100,7 @@ type salvage struct {
 }
 
 func (v *salvage) run() (sum Salvaged, err error) {
-	for _, step := range []func() error{v.survey, v.checkpoints, v.segments, v.keep, v.rescue} {
+	for _, step := range []func() error{v.survey, v.checkpoints, v.segments, v.keep, v.rescue, v.ready} {
 		if err := step(); err != nil {
 			return sum, err
 		}
@@ -110,6 +111,15 @@ func (v *salvage) run() (sum Salvaged, err error) {
 	}
 	sum.Aside = v.aside
 	return sum, err
+}
+
+// ready lets the caller make durable what was rescued: what is set aside is not
+// rescued again.
+func (v *salvage) ready() error {
+	if v.how.Ready == nil {
+		return nil
+	}
+	return v.how.Ready()
 }
 
 // todo says whether there is anything that opening would not do.

@@ -98,8 +98,11 @@ func (v *salvage) keep() error {
 			v.low--
 		}
 		v.last = v.pieces[v.top].seg.Last
+		v.bare()
 	}
-	v.choose()
+	if err := v.choose(); err != nil {
+		return err
+	}
 	if len(v.aside) > 0 && v.last == 0 {
 		return &fault.Error{Op: "salvage", At: fault.Place{Path: wal.Dir}, Err: fault.ErrCorrupt, Detail: "no checkpoint verifies, and the log does not begin with a good #1: there is nothing to stand on",
 			Hint: "restore a backup; nothing was changed"}
@@ -107,11 +110,32 @@ func (v *salvage) keep() error {
 	return nil
 }
 
+// bare takes the newest piece out again where no batch of it is good and it is not for
+// opening to cut: its header alone would be removed, and without that nobody could check
+// what stood behind it.
+func (v *salvage) bare() {
+	p := v.pieces[v.top]
+	if p.seg.Frames > 0 || v.torn(p) {
+		return
+	}
+	p.why = "it holds no batch"
+	if p.seg.Bad != nil {
+		p.why = p.seg.Bad.Why
+	}
+	v.top--
+}
+
+// torn says whether what may stand behind the newest piece is a torn tail, which is for
+// opening to cut.
+func (v *salvage) torn(p *piece) bool { return v.known <= p.seg.Last && !denied(p.seg) }
+
 // choose lists what goes: first ends of files, then files from the newest to the
 // oldest, then checkpoints.
-func (v *salvage) choose() {
+func (v *salvage) choose() error {
 	for i := v.low; i <= v.top; i++ {
-		v.chooseEnd(v.pieces[i], i == v.top)
+		if err := v.chooseEnd(v.pieces[i], i == v.top); err != nil {
+			return err
+		}
 	}
 	for i := len(v.pieces) - 1; i >= 0; i-- {
 		if i < v.low || i > v.top {
@@ -124,16 +148,25 @@ func (v *salvage) choose() {
 			v.aside = append(v.aside, Aside{File: f.Path, Why: "the log behind it is not whole"})
 		}
 	}
+	return nil
 }
 
 // chooseEnd notes what stands behind the last good batch of a piece, but for a torn
-// tail of the newest, which is for opening to cut.
-func (v *salvage) chooseEnd(p *piece, newest bool) {
+// tail of the newest: also where nothing there can be read, for the seal that the piece
+// gets would be written over it.
+func (v *salvage) chooseEnd(p *piece, newest bool) error {
 	seg := p.seg
-	torn := newest && v.known <= seg.Last && !denied(seg)
-	if seg.Bad != nil && !torn {
-		v.aside = append(v.aside, Aside{File: seg.Name, Offset: seg.End, Why: seg.Bad.Why})
+	if newest && v.torn(p) {
+		return nil
 	}
+	why := "nothing that can be read stands there"
+	if seg.Bad != nil {
+		why = seg.Bad.Why
+	} else if nothing, err := blank(v.store.FS, seg); err != nil || nothing || seg.Sealed {
+		return err
+	}
+	v.aside = append(v.aside, Aside{File: seg.Name, Offset: seg.End, Why: why})
+	return nil
 }
 
 // why says why a piece is not kept.

@@ -62,13 +62,17 @@ func newSight(home wal.Home) *sight {
 const sightTries = 100
 
 // Limit implements wal.Sight. It is ErrForeign where log/durable says less than was
-// shown: another copy was put in the place of the store.
+// shown: another copy was put in the place of the store; ErrNotFound where the directory
+// was moved, and nothing is new in it.
 func (s *sight) Limit(ctx context.Context) (batch.Seq, error) {
 	for range sightTries {
 		if ctx.Err() != nil {
 			return 0, context.Cause(ctx)
 		}
 		g, err := s.glance()
+		if err == nil && s.told != nil && *g == *s.told {
+			g, err = s.byName()
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -76,18 +80,30 @@ func (s *sight) Limit(ctx context.Context) (batch.Seq, error) {
 			return s.upTo(g)
 		}
 		limit, err := s.proven(ctx, g)
+		now, e := s.glance()
+		if e != nil {
+			return 0, errors.Join(err, e)
+		}
+		// What opening would accept, or refuse, is what nobody was writing meanwhile.
+		if !g.held && *now != *g {
+			continue
+		}
 		if err != nil {
 			return 0, err
 		}
-		// What opening would accept is what nobody was writing meanwhile.
-		if now, err := s.glance(); err != nil {
-			return 0, err
-		} else if g.held || *now == *g {
-			s.last, s.told = max(s.last, limit), g
-			return s.last, nil
-		}
+		s.last, s.told = max(s.last, limit), g
+		return s.last, nil
 	}
 	return s.last, nil // openings follow each other without end; none of them takes anything back
+}
+
+// byName is glance where nothing seems to have changed: what is kept open may have been
+// moved away since, alone or with the whole store.
+func (s *sight) byName() (*glimpse, error) {
+	if err := errors.Join(s.FS.Present(), s.Close()); err != nil {
+		return nil, err
+	}
+	return s.glance()
 }
 
 // upTo takes what log/durable of this boot says.
@@ -157,7 +173,7 @@ func (s *sight) note() (string, error) {
 }
 
 // same reports whether nothing can have become durable since what was settled. It is
-// cheap: at most two small reads.
+// cheap: at most two small reads, and where nobody writes a question for the directory.
 func (s *sight) same() bool {
 	g := s.seen.Load()
 	if g == nil {
@@ -174,7 +190,7 @@ func (s *sight) same() bool {
 		return false
 	}
 	// Whoever begins to write says so in LOCK first.
-	return !g.held && s.sameNote(g.note)
+	return !g.held && s.sameNote(g.note) && s.FS.Present() == nil
 }
 
 func (s *sight) sameNote(was string) bool {

@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -121,4 +122,28 @@ func isKept(base string) bool {
 	}
 	_, _, ok := wal.ParseSegment(parts[0])
 	return ok && parts[1] != "" && strings.Trim(parts[1], "0123456789") == "" && strings.Trim(parts[2], "0123456789abcdef") == ""
+}
+
+// blank says whether nothing but zeros stands behind the good part of a segment.
+func blank(fsys vfs.FS, seg *wal.Segment) (nothing bool, err error) {
+	f, err := fsys.Open(seg.Name, vfs.ReadOnly)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	b := make([]byte, min(copyStep, max(seg.Size-seg.End, 0)))
+	for off := seg.End; off < seg.Size; {
+		n, err := f.ReadAt(b, off)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return false, err
+		}
+		if len(bytes.Trim(b[:n], "\x00")) > 0 {
+			return false, nil
+		}
+		if n == 0 {
+			break
+		}
+		off += int64(n)
+	}
+	return true, nil
 }

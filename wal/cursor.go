@@ -87,7 +87,16 @@ func (c *Cursor) To(ctx context.Context, limit Seq, take func(Entry) error) erro
 		}
 		c.next, c.chain, c.known = e.Seq+1, e.Chain, true
 	}
+	c.rest()
 	return nil
+}
+
+// rest lets go what waiting does not need: there may be hundreds that wait.
+func (c *Cursor) rest() {
+	if c.seg != nil {
+		c.seg.r.payload = nil
+		c.seg.r.win.rest()
+	}
 }
 
 // Beyond returns the newest batch behind the cursor that checks out, or 0. Nothing
@@ -213,7 +222,7 @@ func (c *Cursor) enter(limit Seq) (*missed, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := newReader(f, name, c.home.Store, 0)
+	r, err := newLiveReader(f, name, c.home.Store)
 	if err == nil {
 		c.seg = &entered{name, f, r}
 		c.Entered++

@@ -137,3 +137,23 @@ func TestCursorReadsWhatIsNew(t *testing.T) {
 	}
 	check(t, c.Close())
 }
+
+// TestCursorRests: who has caught up keeps no large buffer, and goes on.
+func TestCursorRests(t *testing.T) {
+	m := mem()
+	opts := tiny(Binary)
+	opts.SegmentSize = 8 << 20
+	r := newRig(t, m, opts)
+	for range 20 {
+		r.put(strings.Repeat("x", 100<<10))
+	}
+	c := NewCursor(home(m), 1)
+	for range 2 {
+		check(t, c.To(t.Context(), r.last, func(Entry) error { return nil }))
+		if room := cap(c.seg.r.win.buf); room > restMax || c.next != r.last+1 {
+			t.Errorf("it waits behind %v with a buffer of %d bytes", c.next-1, room)
+		}
+		r.put("one more")
+	}
+	check(t, c.Close())
+}

@@ -25,7 +25,7 @@ var errEnough = errors.New("enough")
 // ScanTo is Scan that stops behind a batch, as if the file ended there: what stands
 // behind it may be written meanwhile. Where the frames end before, so does the result.
 func ScanTo(ctx context.Context, at Place, last Seq, visit Visit) (*Segment, error) {
-	return Scan(ctx, at, func(e Entry, off int64) error {
+	return at.scan(ctx, true, func(e Entry, off int64) error {
 		if visit != nil {
 			if err := visit(e, off); err != nil {
 				return err
@@ -60,7 +60,7 @@ func endsOf(f vfs.File, at Place) (Ends, error) {
 	if err != nil {
 		return Ends{}, err
 	}
-	r.win.size = st.Size
+	r.win.size, r.win.live = st.Size, true
 	e := Ends{Header: r.header, Size: r.win.size}
 	seal, err := r.spell.lastSeal(r)
 	if err != nil {

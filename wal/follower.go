@@ -110,7 +110,31 @@ func (f *Follower) Follow(ctx context.Context, from Seq) iter.Seq2[Entry, error]
 	}
 }
 
+// anchor makes a reader that begins behind the newest batch know what its first one
+// must follow: another history may be in the place of this one by the time that it comes.
+func (w *walker) anchor(ctx context.Context) error {
+	limit, err := w.sight.Limit(ctx)
+	if err != nil || limit == 0 || w.cursor.next != limit+1 {
+		return err
+	}
+	chain, known, err := w.sight.ChainOf(limit)
+	if err != nil || known {
+		w.cursor.chain, w.cursor.known = chain, known
+		return err
+	}
+	before := NewCursor(w.cursor.home, limit)
+	err = before.To(ctx, limit, func(Entry) error { return nil })
+	if errors.Is(err, fault.ErrCompacted) {
+		return nil // nothing of it is kept to compare with
+	}
+	w.cursor = before
+	return err
+}
+
 func (w *walker) follow(ctx context.Context, alarm *alarm) error {
+	if err := w.anchor(ctx); err != nil {
+		return err
+	}
 	was := Seq(0)
 	for {
 		limit, err := w.on(ctx)

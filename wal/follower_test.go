@@ -294,3 +294,64 @@ func TestFollowerBounds(t *testing.T) {
 		t.Errorf("empty: %v to %v, %v", first, last, err)
 	}
 }
+
+// TestFollowBehindTheNewest: who follows from behind the newest batch knows what comes
+// next too: another history in the place of that one is not taken for it.
+func TestFollowBehindTheNewest(t *testing.T) {
+	both(t, func(t *testing.T, codec Codec) {
+		for _, n := range []int{12, 13} { // at the end of a segment, and in one
+			m, other := mem(), mem()
+			r, o := newRig(t, m, tiny(codec)), newRig(t, other, tiny(codec))
+			r.fillNamed(n)
+			o.fill(n)
+			check(t, r.Rotate(t.Context()))
+			var got []Seq
+			w := walkerAt(m, codec, r.last+1, &got)
+			check(t, w.anchor(t.Context()))
+			check(t, r.Close())
+			o.put("something else comes", "and more")
+			for _, name := range names(t, other) {
+				writeFile(t, m, Dir+"/"+name, readFile(t, other, Dir+"/"+name))
+			}
+			_, err := w.on(t.Context())
+			if wantKind(t, err, fault.ErrForeign); len(got) > 0 {
+				t.Errorf("behind %d it shows %v", n, got)
+			}
+			w.close()
+			check(t, o.Close())
+		}
+	})
+}
+
+// TestAnchorFindsNothing: where the newest batch is not kept, or there is none, whoever
+// follows takes what comes.
+func TestAnchorFindsNothing(t *testing.T) {
+	m := mem()
+	r := newRig(t, m, tiny(Binary))
+	var got []Seq
+	for _, n := range []int{0, 3} {
+		r.fillNamed(n)
+		check(t, r.Rotate(t.Context()))
+		check(t, r.Trim(t.Context(), r.last+1))
+		w := walkerAt(m, Binary, r.last+1, &got)
+		check(t, w.anchor(t.Context()))
+		r.fillNamed(1)
+		_, err := w.on(t.Context())
+		check(t, err)
+		w.close()
+	}
+	equal(t, "batches", got, []Seq{1, 5})
+	check(t, r.Close())
+}
+
+// walkerAt is a reader at work that notes what it shows.
+func walkerAt(m *vfs.Mem, codec Codec, from Seq, got *[]Seq) *walker {
+	at := Home{FS: m, Store: ours, Codec: codec}
+	f := NewFollower(at, func() Sight { return markSight{NewMark(m, ours)} })
+	return f.walker(from, func(e Entry, err error) bool {
+		if err == nil {
+			*got = append(*got, e.Seq)
+		}
+		return true
+	})
+}

@@ -82,7 +82,7 @@ func ReadHeader(fsys vfs.FS, name string, store StoreID) (Header, error) {
 	if err != nil {
 		return Header{}, err
 	}
-	r, err := newReader(f, name, store, 0)
+	r, err := newLiveReader(f, name, store)
 	return r.header, errors.Join(err, f.Close())
 }
 
@@ -98,21 +98,29 @@ type Place struct {
 // stops reading: the header, the disk, a frame of the future, visit's own error, or
 // the context, which is looked at once per MiB.
 func Scan(ctx context.Context, at Place, visit Visit) (*Segment, error) {
+	return at.scan(ctx, false, visit)
+}
+
+// scan is Scan; live says that another process may be writing the file, and end it.
+func (at Place) scan(ctx context.Context, live bool, visit Visit) (*Segment, error) {
 	f, err := at.FS.Open(at.Name, vfs.ReadOnly)
 	if err != nil {
 		return nil, err
 	}
-	seg, err := scanFile(ctx, f, at, visit)
+	r, err := unread(f, at.Name, 0)
+	if err == nil {
+		r.win.ctx, r.win.live = ctx, live
+		err = r.begin(at.Store)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	seg, err := scanFrames(r, visit)
 	return seg, errors.Join(err, f.Close())
 }
 
-func scanFile(ctx context.Context, f vfs.File, at Place, visit Visit) (*Segment, error) {
-	r, err := newReader(f, at.Name, at.Store, 0)
-	if err != nil {
-		return nil, err
-	}
-	r.win.ctx = ctx
-	seg := &Segment{Name: at.Name, Header: r.header, Size: r.win.size, Codec: r.codec, Start: r.pos, End: r.pos, Last: r.header.First - 1, ChainEnd: r.header.Chain}
+func scanFrames(r *reader, visit Visit) (*Segment, error) {
+	seg := &Segment{Name: r.name, Header: r.header, Size: r.win.size, Codec: r.codec, Start: r.pos, End: r.pos, Last: r.header.First - 1, ChainEnd: r.header.Chain}
 	for {
 		more, err := r.step()
 		if err != nil {
@@ -214,6 +222,25 @@ type reader struct {
 // newReader reads the header of a segment. With a limit other than 0 nothing
 // behind that offset is looked at: there the file may be written or cut meanwhile.
 func newReader(f vfs.File, name string, store StoreID, limit int64) (*reader, error) {
+	r, err := unread(f, name, limit)
+	if err != nil {
+		return r, err
+	}
+	return r, r.begin(store)
+}
+
+// newLiveReader is newReader for a file that another process may be writing, and end.
+func newLiveReader(f vfs.File, name string, store StoreID) (*reader, error) {
+	r, err := unread(f, name, 0)
+	if err != nil {
+		return r, err
+	}
+	r.win.live = true
+	return r, r.begin(store)
+}
+
+// unread is a reader that has read nothing yet.
+func unread(f vfs.File, name string, limit int64) (*reader, error) {
 	codec := Binary
 	if strings.HasSuffix(name, NDJSON.extension()) {
 		codec = NDJSON
@@ -227,12 +254,17 @@ func newReader(f vfs.File, name string, store StoreID, limit int64) (*reader, er
 	if limit > 0 {
 		r.win.size = min(limit, st.Size)
 	}
+	return r, nil
+}
+
+// begin reads the header.
+func (r *reader) begin(store StoreID) (err error) {
 	if r.header, r.pos, err = r.spell.readHeader(&r.win); err != nil {
-		return r, r.wrap(err, 0)
+		return r.wrap(err, 0)
 	}
 	r.salt = r.header.salt()
 	r.next, r.chain = r.header.First, r.header.Chain
-	return r, r.belongs(store)
+	return r.belongs(store)
 }
 
 // belongs checks that the segment is of this store and has its own name.

@@ -23,6 +23,7 @@ type window struct {
 	base int64 // file offset of buf[0]
 	step int64 // what is read at once; 0 is windowSize; it doubles up to there
 	buf  []byte
+	live bool // another process may be writing: a file that became shorter ends there
 }
 
 // at returns n bytes at off, or fewer where the file ends before. They are valid
@@ -36,6 +37,7 @@ func (w *window) at(off int64, n int64) ([]byte, error) {
 		if err := w.fill(off, max(n, w.ahead())); err != nil {
 			return nil, err
 		}
+		n = min(n, int64(len(w.buf)))
 	}
 	return w.buf[off-w.base:][:n:n], nil
 }
@@ -44,6 +46,16 @@ func (w *window) at(off int64, n int64) ([]byte, error) {
 // small steps.
 func (w *window) forget(size, step int64) {
 	w.size, w.step, w.base, w.buf = size, step, 0, w.buf[:0]
+}
+
+// restMax is how much of a buffer is kept by who waits for more, in bytes.
+const restMax = 64 << 10
+
+// rest lets a large buffer go, with what was read ahead.
+func (w *window) rest() {
+	if cap(w.buf) > restMax {
+		w.base, w.buf = 0, nil
+	}
 }
 
 // ahead returns how much is read at once now.
@@ -87,8 +99,13 @@ func (w *window) fill(off, n int64) error {
 	if int64(got) == n {
 		return nil
 	}
+	short := err == nil || errors.Is(err, io.EOF)
+	if short && w.live { // its writer ended it, and the zeros ahead of the frames went
+		w.size, w.buf = off+int64(got), w.buf[:got]
+		return nil
+	}
 	w.buf = w.buf[:0]
-	if err == nil || errors.Is(err, io.EOF) {
+	if short {
 		return &fault.Error{Op: "read", At: fault.Place{Offset: off + int64(got)}, Err: fault.ErrCorrupt, Detail: "the file became shorter while it was read"}
 	}
 	return err

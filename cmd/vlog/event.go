@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -9,7 +11,7 @@ import (
 )
 
 // event is one change of one batch, as tail tells it. The value is JSON where it is
-// JSON, else text where it is text; bytes stand in the fields whose names end in _b64.
+// JSON that nests no deeper than is read, else text where it is text; bytes stand in the fields whose names end in _b64.
 type event struct {
 	Store    string          `json:"store,omitempty"` // where there are several
 	Seq      uint64          `json:"seq"`
@@ -60,11 +62,23 @@ func clone(b []byte) []byte {
 func (e *event) put(value []byte) {
 	e.Size = new(len(value))
 	switch {
-	case utf8.Valid(value) && json.Valid(value):
+	case utf8.Valid(value) && nestable(value):
 		e.Value = value
 	default:
 		e.Text, e.ValueB64 = textOrB64(value)
 	}
+}
+
+// nestMax is how deep package json reads what is nested.
+const nestMax = 10000
+
+// nestable says whether a value is JSON that can be read where it stands, in an object.
+func nestable(value []byte) bool {
+	if !json.Valid(value) {
+		return false
+	}
+	deep := bytes.Count(value, []byte("["))+bytes.Count(value, []byte("{")) >= nestMax
+	return !deep || json.Valid(slices.Concat([]byte("["), value, []byte("]")))
 }
 
 // under says whether the event is about keys of kv that begin with prefix; a range is

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 
 	"github.com/itchyny/gojq"
 )
@@ -46,9 +47,21 @@ func (f *filter) takes(ctx context.Context, e *event) (bool, error) {
 		return false, err
 	}
 	for v, err := range results(ctx, f.where, v) {
-		return err == nil && v != nil && v != false, err
+		return err == nil && v != nil && v != false, e.unfit("--where", err)
 	}
 	return false, nil
+}
+
+// unfit says which event an error of a program is about.
+func (e *event) unfit(flag string, err error) error {
+	if err == nil {
+		return nil
+	}
+	in := ""
+	if e.Store != "" {
+		in = quoted(e.Store) + ": "
+	}
+	return fmt.Errorf("%s%s, change %d of #%d: %w", in, flag, e.Change, e.Seq, err)
 }
 
 // generic is an event as jq sees it. Numbers stay as they are spelled.
@@ -96,7 +109,7 @@ func (a *app) showJQ(ctx context.Context, f *filter, e *event) error {
 	}
 	for out, err := range results(ctx, f.jq, v) {
 		if err != nil {
-			return err
+			return e.unfit("--jq", err)
 		}
 		if text, ok := out.(string); ok {
 			err = a.print("%s", text)

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"os"
 	"strconv"
 
 	"github.com/vlogdb/vlog/engine"
@@ -33,20 +31,12 @@ func (o *recovering) check() error {
 func (a *app) salvage(ctx context.Context, dir string, o recovering) (err error) {
 	opts := engine.SalvageOptions{DryRun: o.dry}
 	if o.rescue != "" {
-		f, e := os.OpenFile(o.rescue, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		r, e := newRescue(o.rescue)
 		if e != nil {
 			return e
 		}
-		w := bufio.NewWriter(f)
-		defer func() {
-			if err = errors.Join(err, w.Flush(), f.Sync(), f.Close()); err != nil {
-				err = errors.Join(err, os.Remove(o.rescue))
-			}
-		}()
-		opts.Rescued = func(b engine.Batch) error {
-			_, err := w.Write(append(b.AppendJSON(nil), '\n'))
-			return err
-		}
+		defer func() { err = errors.Join(err, r.end()) }()
+		opts.Rescued, opts.Ready = r.add, r.keep
 	}
 	sum, err := engine.Salvage(ctx, dir, opts)
 	if err != nil {

@@ -11,17 +11,30 @@ import (
 
 // source is one store whose changes are shown.
 type source struct {
+	dir      string
 	name     string // empty where it is the only one
 	db       *engine.DB
 	from, to *moment // nil: from the first batch kept, to any
 	last     int     // begin so many batches before the end; below 0: at from
 
-	next  uint64    // batch to begin with
+	next  uint64    // batch to begin with; 0: the first one that is kept when it is read
 	since time.Time // skip batches until one is of this time or later; zero: none
 	end   uint64    // last batch that was there at the beginning
 	until uint64    // last batch that is wanted; 0: any
 	over  bool      // nothing more is wanted
 }
+
+// inStore is an error with the store that it is about.
+type inStore struct {
+	dir string
+	err error
+}
+
+func (i *inStore) Error() string { return i.err.Error() }
+func (i *inStore) Unwrap() error { return i.err }
+
+// failed says that an error is about this store.
+func (s *source) failed(err error) error { return &inStore{s.dir, err} }
 
 // begin resolves where to begin and where to end.
 func (s *source) begin(ctx context.Context) error {
@@ -30,13 +43,19 @@ func (s *source) begin(ctx context.Context) error {
 		return err
 	}
 	s.end = info.Durable
-	s.next = info.First
 	if s.last >= 0 {
 		s.next = max(info.First, s.end+1-min(uint64(s.last), s.end))
 	}
 	if s.to != nil {
 		s.stop(info)
 	}
+	err = s.start(ctx, info)
+	s.over = s.over || s.until > 0 && s.next > s.until // nothing can come that is wanted
+	return err
+}
+
+// start resolves where to begin.
+func (s *source) start(ctx context.Context, info engine.Info) error {
 	if s.from == nil {
 		return nil
 	}
@@ -46,7 +65,7 @@ func (s *source) begin(ctx context.Context) error {
 	case atEnd:
 		s.next = s.end + 1
 	case byTime:
-		s.since = s.from.time
+		s.next, s.since = info.First, s.from.time
 		return s.reaches(ctx, info.First)
 	}
 	return nil
@@ -107,7 +126,7 @@ func (s *source) there(ctx context.Context) iter.Seq2[[]event, error] {
 		}
 		for b, err := range s.db.Batches(ctx, s.next) {
 			if err != nil {
-				yield(nil, err)
+				yield(nil, s.failed(err))
 				return
 			}
 			if b.Seq > s.end {
@@ -207,14 +226,17 @@ func live(ctx context.Context, all []*source, show func([]event) error) error {
 	return failed
 }
 
+// behind is the batch to follow from: what was there at the beginning is shown.
+func (s *source) behind() uint64 { return max(s.next, s.end+1) }
+
 // follow sends what comes.
 func (s *source) follow(ctx context.Context, to chan<- arrival) {
 	if s.over {
 		return
 	}
-	for b, err := range s.db.Watch(ctx, s.next) {
+	for b, err := range s.db.Watch(ctx, s.behind()) {
 		if err != nil {
-			to <- arrival{err: err}
+			to <- arrival{err: s.failed(err)}
 			return
 		}
 		events, more := s.take(b)

@@ -47,7 +47,10 @@ time, tenant, kind (kv.put, kv.del, kv.del-range), key, value (JSON) or text or 
 			if o.from, err = from.moment(cmd, a); err != nil {
 				return err
 			}
-			if o.from != nil && cmd.Flags().Changed("last") {
+			if cmd.Flags().Changed("last") && o.last < 0 {
+				return usagef("-n is not below 0")
+			}
+			if o.from != nil && o.last >= 0 {
 				return usagef("--from and -n say both where to begin")
 			}
 			if o.to, err = to.moment(cmd, a); err != nil {
@@ -119,9 +122,10 @@ func (a *app) tail(ctx context.Context, dirs []string, o tailing, f *filter) (er
 	for _, dir := range dirs {
 		db, err := engine.Open(ctx, dir, engine.Options{ReadOnly: true})
 		if err != nil {
+			a.store = dir
 			return err
 		}
-		s := &source{db: db, from: o.from, to: o.to, last: o.last}
+		s := &source{dir: dir, db: db, from: o.from, to: o.to, last: o.last}
 		if len(dirs) > 1 {
 			s.name = dir
 		}
@@ -129,32 +133,40 @@ func (a *app) tail(ctx context.Context, dirs []string, o tailing, f *filter) (er
 	}
 	p := &printer{a: a, filter: f, left: o.limit}
 	err = p.run(ctx, all, o.follow)
+	if in, ok := errors.AsType[*inStore](err); ok {
+		a.store, err = in.dir, in.err
+	}
+	return unlessEnough(err)
+}
+
+// errEnough ends printing: as many as were asked for are out.
+var errEnough = errors.New("enough")
+
+func unlessEnough(err error) error {
 	if errors.Is(err, errEnough) {
 		return nil
 	}
 	return err
 }
 
-// errEnough ends printing: as many as were asked for are out.
-var errEnough = errors.New("enough")
-
 // printer prints events, at most so many.
 type printer struct {
 	a      *app
 	filter *filter
-	left   int // 0: no limit
+	left   int  // 0: no limit
+	enough bool // as many as were asked for are out
 }
 
 func (p *printer) run(ctx context.Context, all []*source, follow bool) error {
 	for _, s := range all {
 		if err := s.begin(ctx); err != nil {
-			return err
+			return s.failed(err)
 		}
 	}
-	err := p.a.buffered(func() error {
-		return merged(ctx, all, func(events []event) error { return p.print(ctx, events) })
+	err := p.a.buffered(func() error { // enough is no error here, so that one of writing it out is told
+		return unlessEnough(merged(ctx, all, func(events []event) error { return p.print(ctx, events) }))
 	})
-	if err != nil || !follow {
+	if err != nil || !follow || p.enough {
 		return err
 	}
 	return live(ctx, all, func(events []event) error { return p.print(ctx, events) })
@@ -175,6 +187,7 @@ func (p *printer) print(ctx context.Context, events []event) error {
 			return err
 		}
 		if p.left--; p.left == 0 {
+			p.enough = true
 			return errEnough
 		}
 	}

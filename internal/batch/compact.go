@@ -3,15 +3,18 @@ package batch
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
+	"unicode"
+	"unicode/utf16"
 )
 
-// compactDepth is how deep a value may be nested that is spelled verbatim: tools
-// that read lines have limits of their own.
+// compactDepth is how deep a value may be nested that is spelled verbatim, an object
+// counting as two: jq ends at 256, counts so, and a line has five around the value.
 const compactDepth = 200
 
 // isCompact reports whether a value is spelled verbatim: one JSON value of ASCII
-// alone, without white space between its parts and without an object that has a
-// name twice. The rule is part of the format.
+// alone, without white space between its parts, without an object that has a name
+// twice and without half a surrogate pair, nested no deeper than compactDepth. The rule is part of the format.
 func isCompact(p []byte) bool {
 	s := scanner{p: p}
 	return s.value(0) && s.i == len(p)
@@ -85,7 +88,7 @@ func (s *scanner) object(depth int) bool {
 	var seen names
 	for {
 		from := s.i
-		if !s.text() || !seen.add(s.p[from:s.i]) || !s.next(':') || !s.value(depth+1) {
+		if !s.text() || !seen.add(s.p[from:s.i]) || !s.next(':') || !s.value(depth+2) {
 			return false
 		}
 		if s.next('}') {
@@ -129,22 +132,33 @@ func (s *scanner) escape() bool {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 		return true
 	case 'u':
-		return s.many(isHex) == 4
+		return s.unicode()
 	}
 	return false
 }
 
-// many goes over at most four bytes of a class and returns how many there were.
-func (s *scanner) many(class func(byte) bool) (n int) {
-	for n < 4 && s.i < len(s.p) && class(s.p[s.i]) {
-		s.i++
-		n++
+// unicode goes over the digits of an escape, and over the second escape of a pair. Half
+// of a pair is no text: jq refuses a line in which one stands.
+func (s *scanner) unicode() bool {
+	r, ok := s.four()
+	if !utf16.IsSurrogate(r) {
+		return ok
 	}
-	return n
+	if !s.word(`\u`) {
+		return false
+	}
+	low, ok := s.four()
+	return ok && utf16.DecodeRune(r, low) != unicode.ReplacementChar
 }
 
-func isHex(c byte) bool {
-	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+// four goes over four hexadecimal digits.
+func (s *scanner) four() (rune, bool) {
+	if len(s.p)-s.i < 4 {
+		return 0, false
+	}
+	v, err := strconv.ParseUint(string(s.p[s.i:s.i+4]), 16, 16)
+	s.i += 4
+	return rune(v), err == nil
 }
 
 func (s *scanner) number() bool {

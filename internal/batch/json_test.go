@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -46,7 +47,7 @@ func exact(t testing.TB, payload []byte, b *Batch) {
 
 var values = []string{
 	"", "0", "-0", "01", "1e400", "-1.5E-7", "1.", ".5", "+1", "true", "nul", "null", "[]", "[ ]", "[1,2]", "[1,]", "{}", `{"a":1}`, `{"a":1,"a":2}`,
-	`{"a":1,"\u0061":2}`, `{"a":{"a":1}}`, `"x"`, `"\ud800"`, "\"\xff\"", `"é"`, "\"\x7f\"", `"\x"`, `"\u12"`, "text", "tab\tline\nend\r", "é😀\u2028", "\x00\x01", "\xff\xfe",
+	`{"a":1,"\u0061":2}`, `{"a":{"a":1}}`, `"x"`, `"\ud800"`, `"\uDC00"`, `"\ud83d\uDE00"`, `"\ude00\ud83d"`, `"\ud83d\ud83d"`, `"\ud83d\n"`, `{"\\ud800\ud800":0}`, "\"\xff\"", `"é"`, "\"\x7f\"", `"\x"`, `"\u12"`, "text", "tab\tline\nend\r", "é😀\u2028", "\x00\x01", "\xff\xfe",
 	`{"a":1} `, " 1", "1 2", `"`, `\`, "<&>", strings.Repeat("[", 200) + strings.Repeat("]", 200), strings.Repeat("[", 202) + strings.Repeat("]", 202), strings.Repeat("[", 1e5),
 }
 
@@ -160,7 +161,37 @@ func TestJSONRefused(t *testing.T) {
 // plainly says by package json what isCompact says, double names aside.
 func plainly(p []byte) bool {
 	var b bytes.Buffer
-	return json.Compact(&b, p) == nil && bytes.Equal(b.Bytes(), p) && bytes.IndexFunc(p, func(r rune) bool { return r < ' ' || r >= 0x7f }) < 0
+	return json.Compact(&b, p) == nil && bytes.Equal(b.Bytes(), p) && bytes.IndexFunc(p, func(r rune) bool { return r < ' ' || r >= 0x7f }) < 0 && !halved(p)
+}
+
+// halved says whether half a surrogate pair stands in what package json takes.
+func halved(p []byte) bool {
+	whole := regexp.MustCompile(`\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..`).ReplaceAll(p, nil)
+	return regexp.MustCompile(`\\u[dD][89a-fA-F]`).Match(whole)
+}
+
+// TestDepth: jq gives up 256 levels down and counts an object as two.
+func TestDepth(t *testing.T) {
+	for deep, pair := range map[int][2]string{compactDepth: {"[", "]"}, compactDepth / 2: {`{"a":`, "}"}} {
+		nested := func(n int) []byte { return []byte(strings.Repeat(pair[0], n) + "0" + strings.Repeat(pair[1], n)) }
+		if !isCompact(nested(deep)) || isCompact(nested(deep+1)) {
+			t.Errorf("%s: the limit is not %d", pair[0], deep)
+		}
+	}
+}
+
+// TestHalved: jq and others refuse a line with half a surrogate pair, so a value that
+// has one is not spelled verbatim.
+func TestHalved(t *testing.T) {
+	for value, want := range map[string]bool{
+		`"\ud83d\ude00"`: true, `"\uD83D\uDE00x"`: true, `"\\ud800"`: true, `"\ud7ff\ue000"`: true, `"\ufffd"`: true, `{"\ud83d\ude00":1}`: true,
+		`"\ud83d"`: false, `"\ude00"`: false, `"\ud83dx"`: false, `"\ud83d\n"`: false, `"\ud83d\ud83d"`: false, `"\ude00\ud83d"`: false, `{"\ud83d":1}`: false,
+		`"\ud83d\u"`: false, `"\ud83d\ude0"`: false, `["\ud83d\u0041"]`: false,
+	} {
+		if isCompact([]byte(value)) != want {
+			t.Errorf("%s: %v", value, !want)
+		}
+	}
 }
 
 func FuzzCompact(f *testing.F) {

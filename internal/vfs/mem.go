@@ -118,6 +118,9 @@ func (m *Mem) DropDirty(name string) error {
 // Path returns "memory".
 func (m *Mem) Path() string { return "memory" }
 
+// Present returns nil: the root of a memory disk goes nowhere.
+func (m *Mem) Present() error { return nil }
+
 // Boot returns a name that every power cut changes and a kill does not.
 func (m *Mem) Boot() string { return fmt.Sprintf("memory-boot-%d", m.d.boot) }
 

@@ -306,7 +306,12 @@ func (r *rootFS) openDir(name string) (*os.File, error) {
 // present tells whether the directory that was opened is still where it was.
 // Everything goes on working below one that was removed or moved away, and
 // nobody would find it again: so each sync asks.
-func (r *rootFS) present() error {
+func (r *rootFS) present() error { return r.presentFor("sync") }
+
+// Present implements FS.
+func (r *rootFS) Present() error { return r.presentFor("look") }
+
+func (r *rootFS) presentFor(op string) error {
 	info, err := os.Stat(r.real)
 	if err == nil && os.SameFile(info, r.id) {
 		return nil
@@ -315,7 +320,7 @@ func (r *rootFS) present() error {
 		err = fs.ErrNotExist
 	}
 	return &fault.Error{
-		Op: "sync", At: fault.Place{Path: r.path}, Err: kindOf(err), Cause: cause(err),
+		Op: op, At: fault.Place{Path: r.path}, Err: kindOf(err), Cause: cause(err),
 		Detail: "the directory was removed, replaced or renamed while open",
 		Hint:   "put it back and open it again",
 	}

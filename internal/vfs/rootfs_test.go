@@ -233,10 +233,12 @@ func TestRootGone(t *testing.T) {
 	gone := func() {
 		t.Helper()
 		want(t, f.Sync(), fault.ErrNotFound)
+		want(t, fsys.Present(), fault.ErrNotFound)
 		want(t, fsys.SyncDir("."), fault.ErrNotFound)
 		want(t, fsys.Replace("b", nil), fault.ErrNotFound)
 	}
 	check(t, f.Sync())
+	check(t, fsys.Present())
 	check(t, os.Rename(dir, dir+".moved"))
 	gone()
 	want(t, fsys.Rename("b", "c"), fault.ErrNotFound)

@@ -65,6 +65,10 @@ type FS interface {
 	// Hints tells when something in a directory may have changed. What it tells may
 	// be late or missing, so nobody may rely on it; an error means that there are none.
 	Hints(dir string) (Hints, error)
+	// Present returns ErrNotFound where the directory that was opened is no longer what
+	// stands at its path: it was removed, replaced or renamed. What is open goes on there
+	// untold, but for syncs, which ask themselves.
+	Present() error
 	// Boot names the running system's boot: equal until a power cut or restart.
 	Boot() string
 	// Path returns the root as the user knows it, for messages.

@@ -100,6 +100,9 @@ func (w *wrap) Held(name string) (bool, error) {
 // operation on the disk.
 func (w *wrap) Hints(dir string) (Hints, error) { return w.fs.Hints(dir) }
 
+// Present says whether the directory is still at its path. It passes unseen.
+func (w *wrap) Present() error { return w.fs.Present() }
+
 // Boot names the running system's boot.
 func (w *wrap) Boot() string { return w.fs.Boot() }
 
