@@ -104,17 +104,23 @@ type source struct {
 	at   int64 // where the part stands that is being read
 }
 
-func (s *source) run(store wal.StoreID, to sink) (Summary, error) {
+// begin reads the header, which must be of the store.
+func (s *source) begin(store wal.StoreID) (reading, Header, error) {
 	r, err := s.open()
 	if err != nil {
-		return Summary{}, err
+		return nil, Header{}, err
 	}
 	h, err := r.header()
+	if err == nil && h.Store != store {
+		err = &fault.Error{Err: fault.ErrForeign, Detail: fmt.Sprintf("checkpoint of store %x", h.Store)}
+	}
+	return r, h, err
+}
+
+func (s *source) run(store wal.StoreID, to sink) (Summary, error) {
+	r, h, err := s.begin(store)
 	if err != nil {
 		return Summary{}, err
-	}
-	if h.Store != store {
-		return Summary{}, &fault.Error{Err: fault.ErrForeign, Detail: fmt.Sprintf("checkpoint of store %x", h.Store)}
 	}
 	take := to(r, h)
 	for {

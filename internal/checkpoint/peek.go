@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"github.com/vlogdb/vlog/internal/batch"
 	"github.com/vlogdb/vlog/internal/fault"
@@ -40,16 +39,9 @@ func peek(f vfs.File, name string, store wal.StoreID) (Summary, error) {
 }
 
 func (s *source) peek(store wal.StoreID) (Summary, error) {
-	r, err := s.open()
+	r, h, err := s.begin(store)
 	if err != nil {
 		return Summary{}, err
-	}
-	h, err := r.header()
-	if err != nil {
-		return Summary{}, err
-	}
-	if h.Store != store {
-		return Summary{}, &fault.Error{Err: fault.ErrForeign, Detail: fmt.Sprintf("checkpoint of store %x", h.Store)}
 	}
 	sum := Summary{Header: h, Size: s.size}
 	err = r.peek(&sum)
