@@ -113,6 +113,7 @@ func TestFailureEndsWriting(t *testing.T) {
 		"append not taken back": {append: ambiguous},
 		"sync":                  {sync: fault.ErrIO},
 		"sync without space":    {sync: fault.ErrNoSpace},
+		"sync of an ended log":  {sync: &fault.Error{Op: "log", Err: fault.ErrPoisoned, Cause: fault.ErrIO}},
 		"sync ambiguous":        {sync: &fault.Error{Op: "sync", Err: fault.ErrAmbiguous, Cause: fault.ErrIO}},
 	} {
 		t.Run(name, func(t *testing.T) {

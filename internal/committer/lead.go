@@ -254,11 +254,15 @@ func (c *Committer) failedLocked(r *round, err error) (spared *round, answer err
 	if spared != nil {
 		spared = c.againLocked(spared)
 	}
-	if !clean && !errors.Is(err, fault.ErrAmbiguous) && !errors.Is(err, fault.ErrPoisoned) {
+	if !clean && !errors.Is(err, fault.ErrAmbiguous) && (appended(r, err) || !errors.Is(err, fault.ErrPoisoned)) {
 		err = &fault.Error{Op: "commit", Err: fault.ErrAmbiguous, Cause: err}
 	}
 	return spared, err
 }
+
+// appended says whether a failed group was handed to the log before: a log that a
+// failure elsewhere ended between the two takes no sync, but it has the group.
+func appended(r *round, err error) bool { return isSync(err) && firstSeq(r.ready) > 0 }
 
 // cleanly says whether nothing of a failed group is in the log.
 func cleanly(err error) bool {
