@@ -175,8 +175,11 @@ func (r *run) fill(ctx context.Context) error {
 	for range tries {
 		err := r.fillOnce(ctx)
 		u, again := errors.AsType[*unfit](err)
-		if !again || ctx.Err() != nil {
+		if !again {
 			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx) // a file that has gone is not why it ends
 		}
 		if damaged(u.cause, last) {
 			return err

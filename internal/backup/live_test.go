@@ -283,4 +283,49 @@ func TestCanceled(t *testing.T) {
 	opensClean(t, m, a.hist[20], 20)
 }
 
+// TestCanceledUnderneath: where the context ends as files of the source go, it is the
+// context that ended the backup, not a file that is not there.
+func TestCanceledUnderneath(t *testing.T) {
+	stopped := 0
+	for n := 1; ; n++ {
+		a := newAuthor(t, engine.Options{})
+		a.put(3)
+		a.checkpoint()
+		a.put(3)
+		check(t, a.db.Close())
+		ctx, cancel := context.WithCancelCause(t.Context())
+		reads, at := 0, 0
+		fsys := vfs.NewLog(a.mem.Reopen(), func(op vfs.Op, _ error) {
+			if at == 0 || op.Kind != vfs.OpOpen && op.Kind != vfs.OpRead {
+				return
+			}
+			if reads++; reads == at {
+				a.put(4)
+				a.checkpoint()
+				a.put(4)
+				a.checkpoint()
+				cancel(errEnough)
+			}
+		})
+		db, err := engine.OpenFS(t.Context(), fsys, a.opts)
+		check(t, err)
+		a.db, at = db, n
+		_, err = db.BackupFS(ctx, place(), engine.BackupOptions{})
+		at = 0
+		check(t, db.Close())
+		if reads < n {
+			break
+		}
+		if err != nil && !errors.Is(err, errEnough) {
+			t.Fatalf("canceled at read %d: %v", n, err)
+		}
+		if err != nil {
+			stopped++
+		}
+	}
+	if stopped < 5 {
+		t.Errorf("it was stopped %d times", stopped)
+	}
+}
+
 var errEnough = errors.New("enough")

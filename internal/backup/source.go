@@ -48,7 +48,11 @@ func (r *run) lookAtSource(ctx context.Context) error {
 	var last error
 	for range tries {
 		err := r.lookOnce(ctx)
-		if _, again := errors.AsType[*unfit](err); !again || ctx.Err() != nil || damaged(err, last) {
+		_, again := errors.AsType[*unfit](err)
+		switch {
+		case again && ctx.Err() != nil:
+			return context.Cause(ctx)
+		case !again || damaged(err, last):
 			return err
 		}
 		last = err

@@ -122,12 +122,16 @@ func (d *Disk) Images(model Model, limit int, yield func(img *Image) bool) (left
 	return left
 }
 
+// Pick returns one image of a model, chosen by seed.
+func (d *Disk) Pick(model Model, seed uint64) *Image {
+	s := d.space(model)
+	return s.build(s.random(rand.New(rand.NewPCG(seed, uint64(model)))))
+}
+
 // Crash returns what one crash of the kind of model left, chosen by seed. m goes
 // on as if nothing had happened.
 func (m *Mem) Crash(model Model, seed uint64) *Mem {
-	s := m.Snapshot().space(model)
-	rnd := rand.New(rand.NewPCG(seed, uint64(model)))
-	return s.build(s.random(rnd)).Mem(m.d.track)
+	return m.Snapshot().Pick(model, seed).Mem(m.d.track)
 }
 
 // space is the set of images of one model: one choice for each dimension.
