@@ -73,6 +73,9 @@ func (l *look) removed(name string, was bool) {
 // finish takes p5 and p6 of a promotion that had reached p4.
 func (l *look) finish(kept []wal.Kept, now int64) ([]wal.Kept, error) {
 	l.report.Promoted = l.flags.Promotion.Seq
+	if t := l.flags.Promotion.Time; t != 0 {
+		now = t // what goes was decided then, and some of it has gone
+	}
 	keep, err := checkpoint.KeepOf(l.base)
 	if err != nil {
 		return kept, err

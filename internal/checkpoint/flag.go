@@ -21,6 +21,7 @@ type Promotion struct {
 	Store  Hex       `json:"store"`
 	Seq    batch.Seq `json:"seq"`
 	Digest Hex       `json:"digest"`
+	Time   int64     `json:"time,omitempty"` // by which Keep.For counts, nanoseconds since 1970; 0 in flags of earlier versions
 }
 
 // Tail is what the file `truncate` says: the tail that a recovery was cutting.

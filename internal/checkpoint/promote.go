@@ -49,7 +49,8 @@ func (p *Promoter) Run(ctx context.Context, pic *state.Picture) (Result, error) 
 	if err != nil {
 		return Result{}, err
 	}
-	sum, err := p.write(ctx, pic)
+	now := p.Now()
+	sum, err := p.write(ctx, pic, now)
 	if err != nil {
 		return Result{}, p.undo(err)
 	}
@@ -58,7 +59,7 @@ func (p *Promoter) Run(ctx context.Context, pic *state.Picture) (Result, error) 
 	}
 	p.Known[pic.Seq()] = sum.Header
 	res := Result{Summary: sum}
-	if res.Base, res.Dropped, err = p.drop(ctx, Floor{Keep: keep, Last: pic.Seq(), Now: p.Now()}); err != nil {
+	if res.Base, res.Dropped, err = p.drop(ctx, Floor{Keep: keep, Last: pic.Seq(), Now: now}); err != nil {
 		return res, &Unsure{err}
 	}
 	if err := remove(p.FS, Recover); err != nil { // p6
@@ -67,8 +68,10 @@ func (p *Promoter) Run(ctx context.Context, pic *state.Picture) (Result, error) 
 	return res, nil
 }
 
-// write takes p1 to p3: the file, read back, then the flag that names it.
-func (p *Promoter) write(ctx context.Context, pic *state.Picture) (Summary, error) {
+// write takes p1 to p3: the file, read back, then the flag that names it. The flag
+// also keeps the time: who ends an interrupted p5 must come to the same end, or the
+// log has a gap.
+func (p *Promoter) write(ctx context.Context, pic *state.Picture, now int64) (Summary, error) {
 	pace := func(n int) error {
 		if err := context.Cause(ctx); err != nil || p.Pace == nil {
 			return err
@@ -89,7 +92,7 @@ func (p *Promoter) write(ctx context.Context, pic *state.Picture) (Summary, erro
 	if err := p.FS.SyncDir(wal.Dir); err != nil { // p2
 		return sum, err
 	}
-	return sum, writeFlag(p.FS, Recover, Promotion{Store: p.Store[:], Seq: pic.Seq(), Digest: sum.Digest[:]}) // p3
+	return sum, writeFlag(p.FS, Recover, Promotion{Store: p.Store[:], Seq: pic.Seq(), Digest: sum.Digest[:], Time: now}) // p3
 }
 
 // undo removes flag and then file, never the other order. A full disk or a
