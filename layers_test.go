@@ -40,6 +40,8 @@ var rooms = map[string]room{
 	"vlogtest":            {7, "internal/fault internal/vfs internal/batch wal engine"},
 	"cmd/vlog":            {8, "engine internal/ptvp35 examples/cities"},
 	"fuzz":                {8, ""},
+	"fuzz/sim":            {7, "internal/fault internal/vfs recovery engine"},
+	"fuzz/simulate":       {8, "fuzz/sim"},
 	"examples/cities":     {7, ""}, // data: what the demonstrations write
 	"examples/embed":      {8, "engine"},
 	"examples/killloop":   {8, "engine"},
@@ -151,10 +153,10 @@ func TestBanned(t *testing.T) {
 		path  string
 		where func(dir string) bool // banned there
 	}{
-		{"os", notIn("internal/vfs", "cmd", "examples")},
+		{"os", notIn("internal/vfs", "cmd", "examples", "fuzz")},
 		{"io/ioutil", notIn()},
 		{"math/rand", notIn("examples")},
-		{"math/rand/v2", notIn("examples", "internal/vfs")}, // the crashing file system: seeded, never in a store
+		{"math/rand/v2", notIn("examples", "internal/vfs", "fuzz")}, // the crashing file system: seeded, never in a store
 		{"log", notIn("examples")},
 		{"encoding/json", in("wal", "internal/state", "internal/vfs", "internal/txn", "internal/committer")}, // never where bytes are hashed; batch has a form for people
 		{"encoding/gob", notIn()},
