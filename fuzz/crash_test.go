@@ -25,7 +25,7 @@ func bounds() []int {
 	if *long {
 		return []int{1 << 20, 24}
 	}
-	return []int{14, 1}
+	return []int{10, 1}
 }
 
 // explorer opens every disk that a crash may leave, and crashes again after every
