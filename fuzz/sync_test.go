@@ -21,8 +21,11 @@ func TestCrashAfterFailedSync(t *testing.T) { both(t, crashAfterFailedSync) }
 func crashAfterFailedSync(t *testing.T, codec engine.Codec) {
 	ctx := t.Context()
 	bounds := []int{8, 2}
-	if *long {
+	switch {
+	case *long:
 		bounds = []int{1000, 20}
+	case testing.Short():
+		bounds = []int{1}
 	}
 	x := newExplorer(t, codec, bounds)
 	n := 1
