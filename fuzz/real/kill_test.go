@@ -1,0 +1,2 @@
+package real
+func beChild(string) error { return nil }
