@@ -33,7 +33,7 @@ func TestFileSize(t *testing.T) {
 }
 
 func testFileSize(t *testing.T, codec engine.Codec) {
-	step := uint64(1021)
+	step := uint64(3067)
 	if *long {
 		step = 61
 	}

@@ -1,2 +1,4 @@
 package real
-func beChild(string) error { return nil }
+import "context"
+func beWriter(context.Context, string, string) error { return nil }
+func beBacker(context.Context, string, string) error { return nil }

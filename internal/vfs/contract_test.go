@@ -267,6 +267,13 @@ func testLock(t *testing.T, fsys FS) {
 	}
 	l, err = fsys.Lock("LOCK")
 	check(t, err)
+	if fsys.Remove("LOCK") == nil { // not everywhere
+		_, err = fsys.Lock("LOCK")
+		want(t, err, fault.ErrLocked)
+	}
+	check(t, l.Close())
+	l, err = fsys.Lock("LOCK")
+	check(t, err)
 	check(t, l.Close())
 	check(t, fsys.Mkdir("d"))
 	_, err = fsys.Lock("d")
