@@ -161,6 +161,28 @@ func testDeniedLater(t *testing.T, codec engine.Codec) {
 	acked.again(t, db, dir)
 }
 
+// TestParentDenied: a store opens also where its parent may only be passed through; a
+// new one, whose name could not be made durable, is not made there.
+func TestParentDenied(t *testing.T) {
+	if !asNobody(t) {
+		return
+	}
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "store")
+	acked := written{}
+	db := open(t, dir, engine.Options{})
+	acked.some(t, db, 3)
+	check(t, db.Close())
+	check(t, os.Mkdir(dir+"-new", 0o700))
+	check(t, os.Chmod(parent, 0o300))
+	t.Cleanup(func() { check(t, os.Chmod(parent, 0o700)) })
+	db = open(t, dir, engine.Options{})
+	acked.some(t, db, 3)
+	acked.again(t, db, dir)
+	_, err := engine.Open(t.Context(), dir+"-new", engine.Options{})
+	want(t, "create", err, engine.ErrDenied)
+}
+
 // TestReadOnlyMount mounts a store read-only: ErrReadOnly with a path for whoever wants
 // to write, and looking, checking and backing up work and change nothing; whether it was
 // closed or its writer killed.
