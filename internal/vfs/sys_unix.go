@@ -107,7 +107,7 @@ func onlyClosed(err error) error {
 // caller's. renameio puts its temporary file at the top of the root it is given,
 // so it gets the directory of name as its root.
 func (r *rootFS) replace(name string, data []byte) (err error) {
-	local, err := r.local(name)
+	local, err := r.toChange(name)
 	if err != nil {
 		return err
 	}
