@@ -128,7 +128,10 @@ func (c *child) end() {
 		return
 	}
 	_ = c.in.Close()
-	if err := c.cmd.Wait(); err != nil {
+	if c.t.Failed() { // it may be one that never ends
+		c.kill()
+	}
+	if err := c.cmd.Wait(); err != nil && !c.t.Failed() {
 		c.t.Errorf("the child: %v", err)
 	}
 }
