@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -39,21 +38,7 @@ func smallTmpfs(t *testing.T, dir string) {
 	mount(t, dir, disk{source: "tmpfs", kind: "tmpfs", options: "size=1200k"})
 }
 
-// smallExt4 makes an image of ext4 with a journal and mounts it by a loop device.
-func smallExt4(t *testing.T, dir string) {
-	t.Helper()
-	image := dir + ".ext4"
-	check(t, os.WriteFile(image, nil, 0o600))
-	check(t, os.Truncate(image, 4<<20))
-	if out, err := exec.Command("mkfs.ext4", "-q", "-F", "-m", "0", "-J", "size=1", "-b", "1024", image).CombinedOutput(); err != nil {
-		t.Skipf("no file system can be made: %v %s", err, out)
-	}
-	check(t, os.MkdirAll(dir, 0o700))
-	if out, err := exec.Command("mount", "-o", "loop", image, dir).CombinedOutput(); err != nil {
-		t.Skipf("an image cannot be mounted here: %v %s", err, out)
-	}
-	t.Cleanup(func() { check(t, unix.Unmount(dir, unix.MNT_DETACH)) })
-}
+func smallExt4(t *testing.T, dir string) { mountImage(t, ext4Image(t, dir+".ext4", 4<<20), dir) }
 
 // crowd takes the space that a store does not have.
 type crowd struct {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -87,4 +88,28 @@ func mount(t *testing.T, dir string, d disk) {
 		t.Skipf("%s cannot be mounted here: %v", d.kind, err)
 	}
 	t.Cleanup(func() { check(t, unix.Unmount(dir, unix.MNT_DETACH)) })
+}
+
+// ext4Image makes a file that holds a small ext4 with a journal, and returns its name.
+func ext4Image(t *testing.T, image string, size int64) string {
+	t.Helper()
+	check(t, os.WriteFile(image, nil, 0o600))
+	check(t, os.Truncate(image, size))
+	if out, err := exec.Command("mkfs.ext4", "-q", "-F", "-m", "0", "-J", "size=1", "-b", "1024", image).CombinedOutput(); err != nil {
+		t.Skipf("no ext4 can be made: %v %s", err, out)
+	}
+	return image
+}
+
+// mountImage mounts a file by a loop device until the test is over, or what it returns
+// is called.
+func mountImage(t *testing.T, image, dir string) (unmount func()) {
+	t.Helper()
+	check(t, os.MkdirAll(dir, 0o700))
+	if out, err := exec.Command("mount", "-o", "loop", image, dir).CombinedOutput(); err != nil {
+		t.Skipf("an image cannot be mounted here: %v %s", err, out)
+	}
+	unmount = sync.OnceFunc(func() { check(t, unix.Unmount(dir, unix.MNT_DETACH)) })
+	t.Cleanup(unmount)
+	return unmount
 }
