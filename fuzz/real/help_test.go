@@ -151,3 +151,12 @@ func unchanged(t *testing.T, what, dir, before string) {
 	}
 	t.Fatalf("%s took something away", what)
 }
+
+// names are the names, kinds and sizes below a directory.
+func names(t *testing.T, dir string) (all string) {
+	check(t, filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
+		all += fmt.Sprintln(path, info.Mode(), info.Size())
+		return err
+	}))
+	return all
+}

@@ -153,15 +153,6 @@ func opened(db *engine.DB, err error) error {
 	return db.Close()
 }
 
-// names are the names, kinds and sizes below a directory.
-func names(t *testing.T, dir string) (all string) {
-	check(t, filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
-		all += fmt.Sprintln(path, info.Mode(), info.Size())
-		return err
-	}))
-	return all
-}
-
 // promptly fails where something waits for what never comes.
 func promptly(t *testing.T, what string, fn func()) {
 	t.Helper()
