@@ -95,7 +95,7 @@ func ext4Image(t *testing.T, image string, size int64) string {
 	t.Helper()
 	check(t, os.WriteFile(image, nil, 0o600))
 	check(t, os.Truncate(image, size))
-	if out, err := exec.Command("mkfs.ext4", "-q", "-F", "-m", "0", "-J", "size=1", "-b", "1024", image).CombinedOutput(); err != nil {
+	if out, err := run("mkfs.ext4", "-q", "-F", "-m", "0", "-J", "size=1", "-b", "1024", image); err != nil {
 		t.Skipf("no ext4 can be made: %v %s", err, out)
 	}
 	return image
@@ -106,10 +106,15 @@ func ext4Image(t *testing.T, image string, size int64) string {
 func mountImage(t *testing.T, image, dir string) (unmount func()) {
 	t.Helper()
 	check(t, os.MkdirAll(dir, 0o700))
-	if out, err := exec.Command("mount", "-o", "loop", image, dir).CombinedOutput(); err != nil {
+	if out, err := run("mount", "-o", "loop", image, dir); err != nil {
 		t.Skipf("an image cannot be mounted here: %v %s", err, out)
 	}
 	unmount = sync.OnceFunc(func() { check(t, unix.Unmount(dir, unix.MNT_DETACH)) })
 	t.Cleanup(unmount)
 	return unmount
+}
+
+// run runs a program of the system and returns what it says.
+func run(program string, args ...string) ([]byte, error) {
+	return exec.Command(program, args...).CombinedOutput()
 }
