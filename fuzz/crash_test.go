@@ -110,9 +110,11 @@ func (x *explorer) add(j job) {
 	}
 }
 
+// enough failures are told; behind them the search ends.
+const enough = 10
+
 func (x *explorer) failLocked(j job, err error) {
-	x.failed++
-	if x.failed <= 10 {
+	if x.failed++; x.failed <= enough {
 		x.t.Errorf("%s: %v\n%s", j.from, err, listing(j.img))
 	}
 }
@@ -129,10 +131,10 @@ func (x *explorer) run(ctx context.Context, workers int) {
 func (x *explorer) work(ctx context.Context) {
 	for {
 		x.mu.Lock()
-		for len(x.queue) == 0 && x.busy > 0 {
+		for len(x.queue) == 0 && x.busy > 0 && x.failed < enough {
 			x.idle.Wait()
 		}
-		if len(x.queue) == 0 {
+		if len(x.queue) == 0 || x.failed >= enough {
 			x.idle.Broadcast()
 			x.mu.Unlock()
 			return

@@ -1,0 +1,58 @@
+package main
+
+// reading is wrong for those who look.
+func reading() []mistake {
+	return []mistake{
+		{"followed beyond durable", "a reader of this process is shown what is not synced yet",
+			"wal/read.go", "last: l.durable, first:", "last: l.after, first:",
+			"./wal", "TestOnlyDurableIsRead"},
+		{"batch followed twice", "who follows gets the last batch again",
+			"wal/read.go", "			next = max(next, last+1)", "			next = max(next, last)",
+			"./wal", "TestFollow"},
+		{"missed signal", "who follows asks for news only after he has read",
+			"wal/read.go", "			more, ended := l.signal()\n			last, ok := l.read(ctx, next, yield)", "			last, ok := l.read(ctx, next, yield)\n			more, ended := l.signal()",
+			"./wal", "TestSignalIsNeverLate"},
+		{"reader not pinned", "a segment may be written again under who reads it",
+			"wal/read.go", "			l.readers[k.Epoch]++\n", "",
+			"./wal", "TestTrimUnderAReader"},
+		{"gap read over", "a missing segment in the middle of the log goes unnoticed by readers",
+			"wal/read.go", "	if first > next {\n		return &fault.Error{Op: \"read log\"", "	if false {\n		return &fault.Error{Op: \"read log\"",
+			"./wal", "TestGapIsTold"},
+		{"older copy shown", "a reader goes on with another store in the place of the one that it read",
+			"recovery/sight.go", "	if g.mark.Seq < s.last {", "	if false {",
+			"./recovery", "TestReaderOlderCopy"},
+		{"unanswered tail shown", "a reader beside a writer shows what nobody was told of",
+			"recovery/sight.go", "	if seg.Sealed || !held {\n		s.end.last", "	if true {\n		s.end.last",
+			"./recovery", "TestReadBesideEverywhere"},
+		{"At off by one", "the past is that of the batch before",
+			"engine/at.go", "		if edit.Apply(&b, at); at.Seq == to {\n			return edit.Picture(), nil\n		}", "		if at.Seq == to {\n			return edit.Picture(), nil\n		}\n		edit.Apply(&b, at)",
+			"./engine", "TestEveryPast"},
+		{"moment off by one", "the past of a time holds the batch behind it",
+			"engine/at.go", "			seq = e.Seq - 1\n", "			seq = e.Seq\n",
+			"./engine", "TestEveryPast"},
+		{"checkpoint under another name", "the past is read from a file that is of another batch",
+			"engine/at.go", "	if err == nil && sum.At.Seq != seq {", "	if false {",
+			"./engine", "TestPastDamage"},
+	}
+}
+
+// moving is wrong where bytes go from one place to another.
+func moving() []mistake {
+	return []mistake{
+		{"backup of another store", "a place takes the files of two stores",
+			"internal/backup/place.go", "	case f.UUID != r.src.Format.UUID:", "	case false:",
+			"./internal/backup", "TestRefused"},
+		{"backup's pointer first", "a place says how far it leads before what leads there is in it",
+			"internal/backup/backup.go", "	err = r.fill(ctx)\n	if err == nil {\n		err = r.finish()\n	}", "	err = r.finish()\n	if err == nil {\n		err = r.fill(ctx)\n	}",
+			"./internal/backup", "TestCrashBackup"},
+		{"prune before copy", "a backup removes old files before the new ones are there",
+			"internal/backup/backup.go", "	if err := r.copy.all(ctx, nil, p.lead); err != nil {", "	if err := removeAll(r.place, p.drop); err != nil {\n		return err\n	}\n	if err := r.copy.all(ctx, nil, p.lead); err != nil {",
+			"./internal/backup", "TestCrashBackup"},
+		{"123 is \"123\"", "the importer takes a number and its text for one key",
+			"internal/ptvp35/same.go", "		return strconv.AppendQuote(dst, v)\n	case []any:", "		return append(dst, v...)\n	case []any:",
+			"./internal/ptvp35", "TestSameKeys"},
+		{"1 is not 1.0", "the importer keeps two keys where that system had one",
+			"internal/ptvp35/same.go", "		if i, exact := big.NewFloat(f).Int(nil); exact == big.Exact {\n			return i.String()\n		}\n", "		_ = big.Exact\n",
+			"./internal/ptvp35", "TestSameKeys"},
+	}
+}
