@@ -96,7 +96,7 @@ type scarce struct {
 }
 
 func sweepDescriptors(t *testing.T, codec engine.Codec, do func(*scarce) error) {
-	x := &scarce{T: t, dir: filepath.Join(t.TempDir(), "store"), codec: codec, acked: written{}}
+	x := &scarce{T: t, dir: filepath.Join(quickDir(t), "store"), codec: codec, acked: written{}}
 	before := len(descriptors(t))
 	x.db = open(t, x.dir, plain(codec))
 	x.acked.some(t, x.db, 100)
