@@ -19,7 +19,15 @@ func fail(op, name string, err error) error {
 	if e, ok := errors.AsType[*fault.Error](err); ok {
 		return placed(e, name)
 	}
-	return &fault.Error{Op: op, At: fault.Place{Path: name}, Err: kindOf(err), Cause: cause(err)}
+	return &fault.Error{Op: op, At: fault.Place{Path: name}, Err: kindOf(err), Cause: cause(err), Hint: hintOf(err)}
+}
+
+// hintOf says what helps where that is nothing of the disk's; empty where the class does.
+func hintOf(err error) string {
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		return "close some files or raise the limit, and try again"
+	}
+	return ""
 }
 
 // placed returns e with a path: its own, or name where it has none.
