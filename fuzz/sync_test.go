@@ -21,8 +21,11 @@ func TestCrashAfterFailedSync(t *testing.T) { both(t, crashAfterFailedSync) }
 func crashAfterFailedSync(t *testing.T, codec engine.Codec) {
 	ctx := t.Context()
 	bounds := []int{8, 2}
-	if *long {
+	switch {
+	case *long:
 		bounds = []int{1000, 20}
+	case testing.Short():
+		bounds = []int{1}
 	}
 	x := newExplorer(t, codec, bounds)
 	n := 1
@@ -48,7 +51,7 @@ func failSync(ctx context.Context, t *testing.T, x *explorer, n int) bool {
 		if fail != nil {
 			injected += fail.Injected()
 		}
-		fail = vfs.NewFail(mem.Reopen(), inj).DropOnSync(mem.DropDirty)
+		fail = vfs.NewFail(mem.Reopen(), inj).DropOnSync(vfs.OnChange())
 		return fail
 	})
 	if injected+fail.Injected() == 0 {
