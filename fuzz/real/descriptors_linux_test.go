@@ -3,10 +3,13 @@ package real
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -203,4 +206,90 @@ func (x *scarce) check() error {
 		}
 	})
 	return err
+}
+
+// TestDescriptorsUnderLoad lets others in the process take every descriptor that comes
+// free, again and again, while many write, and files are prepared, used again and
+// compacted in the background: a write that needs a descriptor fails by name, and the
+// store never ends writing for want of one.
+func TestDescriptorsUnderLoad(t *testing.T) {
+	if alone(t) {
+		both(t, testDescriptorsUnderLoad)
+	}
+}
+
+func testDescriptorsUnderLoad(t *testing.T, codec engine.Codec) {
+	dir := filepath.Join(quickDir(t), "store")
+	opts := busy()
+	opts.Codec, opts.MustExist = codec, false
+	db := open(t, dir, opts)
+	acked := written{}
+	acked.some(t, db, 10)
+	h := &hogs{done: make(chan struct{})}
+	refused := 0
+	check(t, withDescriptors(t, 8, func() error {
+		h.start(3)
+		defer h.end()
+		for n := range 3000 {
+			err := acked.put(t.Context(), db, fmt.Sprintf("load%06d", n), strings.Repeat("l", 500))
+			if err == nil {
+				continue
+			}
+			if refused++; !errors.Is(err, syscall.EMFILE) || db.Err() != nil {
+				return fmt.Errorf("put %d: %w, then %w", n, err, db.Err())
+			}
+		}
+		return nil
+	}))
+	check(t, db.Err())
+	acked.same(t, db)
+	acked.again(t, db, dir)
+	t.Logf("%d of 3000 puts refused, %d times a hog found none", refused, h.none.Load())
+}
+
+// hogs are goroutines that take descriptors and let them go.
+type hogs struct {
+	done chan struct{}
+	all  sync.WaitGroup
+	none atomic.Int64
+}
+
+func (h *hogs) start(n int) {
+	for w := range n {
+		h.all.Go(func() { h.hog(rand.New(rand.NewPCG(9, uint64(w)))) })
+	}
+}
+
+// hog takes some, until there are none, and lets them go.
+func (h *hogs) hog(rng *rand.Rand) {
+	var have []*os.File
+	for {
+		select {
+		case <-h.done:
+			h.drop(have)
+			return
+		default:
+		}
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			h.none.Add(1)
+		} else {
+			have = append(have, f)
+		}
+		if err != nil || rng.IntN(4) == 0 {
+			h.drop(have)
+			have = nil
+		}
+	}
+}
+
+func (h *hogs) drop(have []*os.File) {
+	for _, f := range have {
+		_ = f.Close()
+	}
+}
+
+func (h *hogs) end() {
+	close(h.done)
+	h.all.Wait()
 }
