@@ -8,13 +8,14 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/vlogdb/vlog/engine"
 )
 
 // TestKillBeside kills a process with six goroutines that write, which rotates,
 // prepares and uses files again, writes checkpoints and backs up, after a random number
-// of answers; beside it another process that backs up and is killed too, and a follower.
+// of answers, or soon after it was started; beside it another process that backs up and is killed too, and a follower.
 // After each kill: what was answered is there, at most one step more of each writer,
 // none by half, and checking finds nothing. The follower has got each batch once, in
 // order, none that is not there in the end. Both backups open, or say that they were
@@ -22,7 +23,7 @@ import (
 func TestKillBeside(t *testing.T) { both(t, testKillBeside) }
 
 func testKillBeside(t *testing.T, codec engine.Codec) {
-	kills := 5
+	kills := 6
 	if *long {
 		kills = 400
 	}
@@ -66,8 +67,12 @@ func (k *killer) kill(n int) {
 		k.backer = start(k.T, "backer", k.dir, k.beside)
 	}
 	c := start(k.T, "writer", k.dir, k.place)
-	for range k.rng.IntN(1000) + 1 {
-		k.heard(c.says())
+	if n%5 == 4 { // while it opens, most likely
+		time.Sleep(time.Duration(k.rng.IntN(15000)) * time.Microsecond)
+	} else {
+		for range k.rng.IntN(1000) + 1 {
+			k.heard(c.says())
+		}
 	}
 	c.kill()
 	c.killed(k.heard)
