@@ -70,26 +70,31 @@ func TestDescriptors(t *testing.T) {
 }
 
 func testDescriptors(t *testing.T, codec engine.Codec) {
-	for _, c := range []struct {
-		what string
-		do   func(x *scarce) error
-	}{
-		{"open", (*scarce).reopen},
-		{"create", (*scarce).create},
-		{"open read-only", (*scarce).look},
-		{"put", (*scarce).put},
-		{"rotate", (*scarce).rotate},
-		{"checkpoint", (*scarce).checkpoint},
-		{"backup", (*scarce).backup},
-		{"look back", (*scarce).past},
-		{"check", (*scarce).check},
+	for _, c := range []scarcity{
+		{"open", 3, (*scarce).reopen},
+		{"create", 3, (*scarce).create},
+		{"open read-only", 3, (*scarce).look},
+		{"put", 3, (*scarce).put},
+		{"rotate", 3, (*scarce).rotate},
+		{"checkpoint", 3, (*scarce).checkpoint},
+		{"backup", 3, (*scarce).backup},
+		{"look back", 3, (*scarce).past},
+		{"check", 3, (*scarce).check},
+		{"follow", 60, (*scarce).follow},
 	} {
 		t.Run(c.what, func(t *testing.T) {
-			if failed := sweepDescriptors(t, codec, c.do); (failed == 0) != (c.what == "put") {
+			if failed := sweepDescriptors(t, codec, c); (failed == 0) != (c.what == "put") {
 				t.Errorf("failed %d times for want of a descriptor; a put needs none, the rest does", failed)
 			}
 		})
 	}
+}
+
+// scarcity is an operation for which there are few descriptors.
+type scarcity struct {
+	what string
+	puts int // before each try
+	do   func(x *scarce) error
 }
 
 // scarce is a store in a process that has few descriptors.
@@ -98,22 +103,24 @@ type scarce struct {
 	dir   string
 	codec engine.Codec
 	db    *engine.DB
+	early *engine.DB // read-only, from the beginning on
 	acked written
 	n     int
 }
 
 // sweepDescriptors returns how often an operation failed.
-func sweepDescriptors(t *testing.T, codec engine.Codec, do func(*scarce) error) (failed int) {
+func sweepDescriptors(t *testing.T, codec engine.Codec, c scarcity) (failed int) {
 	x := &scarce{T: t, dir: filepath.Join(quickDir(t), "store"), codec: codec, acked: written{}}
 	before := len(descriptors(t))
 	x.db = open(t, x.dir, plain(codec))
+	x.early = open(t, x.dir, engine.Options{ReadOnly: true})
 	x.acked.some(t, x.db, 100)
 	_, err := x.db.Checkpoint(t.Context())
 	check(t, err)
 	for x.n = 0; ; x.n++ {
-		x.acked.some(t, x.db, 3)
+		x.acked.some(t, x.db, c.puts)
 		check(t, errors.Join(os.RemoveAll(x.dir+"-copy"), os.CopyFS(x.dir+"-copy", os.DirFS(x.dir))))
-		err := withDescriptors(t, x.n, func() error { return do(x) })
+		err := withDescriptors(t, x.n, func() error { return c.do(x) })
 		if err != nil {
 			failed++
 			if x.n > 40 || !errors.Is(err, syscall.EMFILE) {
@@ -122,12 +129,14 @@ func sweepDescriptors(t *testing.T, codec engine.Codec, do func(*scarce) error) 
 			want(t, fmt.Sprint(x.n, " descriptors"), err, engine.ErrIO)
 		}
 		check(t, x.db.Err())
-		check(t, do(x))
+		check(t, c.do(x))
 		x.acked.same(t, x.db)
 		if err == nil {
 			break
 		}
 	}
+	x.acked.same(t, x.early)
+	check(t, x.early.Close())
 	x.acked.again(t, x.db, x.dir)
 	if after := len(descriptors(t)); after != before {
 		t.Errorf("%d descriptors were open before, %d after", before, after)
@@ -196,6 +205,16 @@ func (x *scarce) past() error {
 		return err
 	}
 	_, err = past.Get(x.Context(), []byte("key000000"))
+	return err
+}
+
+// follow reads what was written a moment ago where it was open for long.
+func (x *scarce) follow() error {
+	key := fmt.Sprintf("key%06d", len(x.acked)-1)
+	got, err := x.early.Get(x.Context(), []byte(key))
+	if err == nil && string(got) != x.acked[key] {
+		x.Errorf("with %d descriptors a reader shows an old value", x.n)
+	}
 	return err
 }
 
