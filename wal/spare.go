@@ -222,7 +222,11 @@ func (l *Local) retireOne(k Kept, more int) (spare string, err error) {
 	if !l.reusable(k, more) {
 		return "", l.fs.Remove(name)
 	}
-	if n, err := l.links(name); err != nil || n != 1 {
+	n, err := l.links(name)
+	if vfs.Exhausted(err) { // it need not be asked
+		return "", l.fs.Remove(name)
+	}
+	if err != nil || n != 1 {
 		return "", errors.Join(err, l.fs.Remove(name))
 	}
 	spare = l.nextSpare()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -167,6 +168,25 @@ func TestRecycle(t *testing.T) {
 	if _, segments := onDisk(t, r.fs); len(segments) != 2 || !segments[1].Sealed || segments[1].Size != segments[1].End {
 		t.Errorf("%+v", segments)
 	}
+}
+
+// TestTrimWithoutDescriptors: where no file can be opened, those that would be used again
+// are removed; that needs none.
+func TestTrimWithoutDescriptors(t *testing.T) {
+	none := false
+	r := newRig(t, vfs.NewFail(mem(), vfs.InjectorFunc(func(op vfs.Op) error {
+		if none && op.Kind == vfs.OpOpen {
+			return syscall.EMFILE
+		}
+		return nil
+	})), sparing(2))
+	r.fill(10)
+	none = true
+	check(t, r.Trim(t.Context(), 10))
+	none = false
+	equal(t, "names", names(t, r.fs), []string{"00000000000000000010.vlog", "durable"})
+	r.put("more")
+	check(t, r.Close())
 }
 
 // TestNotRecycled: files that are read, that have a second name, that are small,

@@ -18,7 +18,7 @@ import (
 func TestClockMoves(t *testing.T) { both(t, testClockMoves) }
 
 func testClockMoves(t *testing.T, codec engine.Codec) {
-	tmp := t.TempDir()
+	tmp := quickDir(t)
 	dir := filepath.Join(tmp, "store")
 	acked := written{}
 	now := time.Date(2026, 3, 4, 5, 6, 7, 8, time.UTC)

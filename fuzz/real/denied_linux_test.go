@@ -52,7 +52,7 @@ func testDenied(t *testing.T, codec engine.Codec) {
 }
 
 func (f forbidden) tried(t *testing.T, codec engine.Codec) {
-	dir := filepath.Join(t.TempDir(), "store")
+	dir := filepath.Join(quickDir(t), "store")
 	acked := written{}
 	db := open(t, dir, plain(codec))
 	acked.some(t, db, 100)
@@ -136,7 +136,7 @@ func TestDeniedLater(t *testing.T) {
 }
 
 func testDeniedLater(t *testing.T, codec engine.Codec) {
-	dir := filepath.Join(t.TempDir(), "store")
+	dir := filepath.Join(quickDir(t), "store")
 	acked := written{}
 	db := open(t, dir, plain(codec))
 	acked.some(t, db, 3)
@@ -167,7 +167,7 @@ func TestParentDenied(t *testing.T) {
 	if !asNobody(t) {
 		return
 	}
-	parent := t.TempDir()
+	parent := quickDir(t)
 	dir := filepath.Join(parent, "store")
 	acked := written{}
 	db := open(t, dir, engine.Options{})

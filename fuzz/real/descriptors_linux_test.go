@@ -3,10 +3,13 @@ package real
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -67,22 +70,31 @@ func TestDescriptors(t *testing.T) {
 }
 
 func testDescriptors(t *testing.T, codec engine.Codec) {
-	for _, c := range []struct {
-		what string
-		do   func(x *scarce) error
-	}{
-		{"open", (*scarce).reopen},
-		{"create", (*scarce).create},
-		{"open read-only", (*scarce).look},
-		{"put", (*scarce).put},
-		{"rotate", (*scarce).rotate},
-		{"checkpoint", (*scarce).checkpoint},
-		{"backup", (*scarce).backup},
-		{"look back", (*scarce).past},
-		{"check", (*scarce).check},
+	for _, c := range []scarcity{
+		{"open", 3, (*scarce).reopen},
+		{"create", 3, (*scarce).create},
+		{"open read-only", 3, (*scarce).look},
+		{"put", 3, (*scarce).put},
+		{"rotate", 3, (*scarce).rotate},
+		{"checkpoint", 3, (*scarce).checkpoint},
+		{"backup", 3, (*scarce).backup},
+		{"look back", 3, (*scarce).past},
+		{"check", 3, (*scarce).check},
+		{"follow", 60, (*scarce).follow},
 	} {
-		t.Run(c.what, func(t *testing.T) { sweepDescriptors(t, codec, c.do) })
+		t.Run(c.what, func(t *testing.T) {
+			if failed := sweepDescriptors(t, codec, c); (failed == 0) != (c.what == "put") {
+				t.Errorf("failed %d times for want of a descriptor; a put needs none, the rest does", failed)
+			}
+		})
 	}
+}
+
+// scarcity is an operation for which there are few descriptors.
+type scarcity struct {
+	what string
+	puts int // before each try
+	do   func(x *scarce) error
 }
 
 // scarce is a store in a process that has few descriptors.
@@ -91,22 +103,24 @@ type scarce struct {
 	dir   string
 	codec engine.Codec
 	db    *engine.DB
+	early *engine.DB // read-only, from the beginning on
 	acked written
 	n     int
 }
 
-func sweepDescriptors(t *testing.T, codec engine.Codec, do func(*scarce) error) {
-	x := &scarce{T: t, dir: filepath.Join(t.TempDir(), "store"), codec: codec, acked: written{}}
+// sweepDescriptors returns how often an operation failed.
+func sweepDescriptors(t *testing.T, codec engine.Codec, c scarcity) (failed int) {
+	x := &scarce{T: t, dir: filepath.Join(quickDir(t), "store"), codec: codec, acked: written{}}
 	before := len(descriptors(t))
 	x.db = open(t, x.dir, plain(codec))
+	x.early = open(t, x.dir, engine.Options{ReadOnly: true})
 	x.acked.some(t, x.db, 100)
 	_, err := x.db.Checkpoint(t.Context())
 	check(t, err)
-	failed := 0
 	for x.n = 0; ; x.n++ {
-		x.acked.some(t, x.db, 3)
+		x.acked.some(t, x.db, c.puts)
 		check(t, errors.Join(os.RemoveAll(x.dir+"-copy"), os.CopyFS(x.dir+"-copy", os.DirFS(x.dir))))
-		err := withDescriptors(t, x.n, func() error { return do(x) })
+		err := withDescriptors(t, x.n, func() error { return c.do(x) })
 		if err != nil {
 			failed++
 			if x.n > 40 || !errors.Is(err, syscall.EMFILE) {
@@ -115,17 +129,19 @@ func sweepDescriptors(t *testing.T, codec engine.Codec, do func(*scarce) error) 
 			want(t, fmt.Sprint(x.n, " descriptors"), err, engine.ErrIO)
 		}
 		check(t, x.db.Err())
-		check(t, do(x))
+		check(t, c.do(x))
 		x.acked.same(t, x.db)
 		if err == nil {
 			break
 		}
 	}
+	x.acked.same(t, x.early)
+	check(t, x.early.Close())
 	x.acked.again(t, x.db, x.dir)
 	if after := len(descriptors(t)); after != before {
 		t.Errorf("%d descriptors were open before, %d after", before, after)
 	}
-	t.Logf("failed with 0 to %d descriptors", x.n-1)
+	return failed
 }
 
 // reopen opens a copy, which looks as if its writer had been killed.
@@ -192,6 +208,16 @@ func (x *scarce) past() error {
 	return err
 }
 
+// follow reads what was written a moment ago where it was open for long.
+func (x *scarce) follow() error {
+	key := fmt.Sprintf("key%06d", len(x.acked)-1)
+	got, err := x.early.Get(x.Context(), []byte(key))
+	if err == nil && string(got) != x.acked[key] {
+		x.Errorf("with %d descriptors a reader shows an old value", x.n)
+	}
+	return err
+}
+
 func (x *scarce) check() error {
 	_, err := engine.Check(x.Context(), x.dir+"-copy", engine.CheckOptions{}, func(f engine.Finding) {
 		if f.Kind != "torn" { // nobody has closed the copy
@@ -199,4 +225,90 @@ func (x *scarce) check() error {
 		}
 	})
 	return err
+}
+
+// TestDescriptorsUnderLoad lets others in the process take every descriptor that comes
+// free, again and again, while many write, and files are prepared, used again and
+// compacted in the background: a write that needs a descriptor fails by name, and the
+// store never ends writing for want of one.
+func TestDescriptorsUnderLoad(t *testing.T) {
+	if alone(t) {
+		both(t, testDescriptorsUnderLoad)
+	}
+}
+
+func testDescriptorsUnderLoad(t *testing.T, codec engine.Codec) {
+	dir := filepath.Join(quickDir(t), "store")
+	opts := busy()
+	opts.Codec, opts.MustExist = codec, false
+	db := open(t, dir, opts)
+	acked := written{}
+	acked.some(t, db, 10)
+	h := &hogs{done: make(chan struct{})}
+	refused := 0
+	check(t, withDescriptors(t, 8, func() error {
+		h.start(3)
+		defer h.end()
+		for n := range 3000 {
+			err := acked.put(t.Context(), db, fmt.Sprintf("load%06d", n), strings.Repeat("l", 500))
+			if err == nil {
+				continue
+			}
+			if refused++; !errors.Is(err, syscall.EMFILE) || db.Err() != nil {
+				return fmt.Errorf("put %d: %w, then %w", n, err, db.Err())
+			}
+		}
+		return nil
+	}))
+	check(t, db.Err())
+	acked.same(t, db)
+	acked.again(t, db, dir)
+	t.Logf("%d of 3000 puts refused, %d times a hog found none", refused, h.none.Load())
+}
+
+// hogs are goroutines that take descriptors and let them go.
+type hogs struct {
+	done chan struct{}
+	all  sync.WaitGroup
+	none atomic.Int64
+}
+
+func (h *hogs) start(n int) {
+	for w := range n {
+		h.all.Go(func() { h.hog(rand.New(rand.NewPCG(9, uint64(w)))) })
+	}
+}
+
+// hog takes some, until there are none, and lets them go.
+func (h *hogs) hog(rng *rand.Rand) {
+	var have []*os.File
+	for {
+		select {
+		case <-h.done:
+			h.drop(have)
+			return
+		default:
+		}
+		f, err := os.Open(os.DevNull)
+		if err != nil {
+			h.none.Add(1)
+		} else {
+			have = append(have, f)
+		}
+		if err != nil || rng.IntN(4) == 0 {
+			h.drop(have)
+			have = nil
+		}
+	}
+}
+
+func (h *hogs) drop(have []*os.File) {
+	for _, f := range have {
+		_ = f.Close()
+	}
+}
+
+func (h *hogs) end() {
+	close(h.done)
+	h.all.Wait()
 }

@@ -51,7 +51,7 @@ func testFileSize(t *testing.T, codec engine.Codec) {
 // fillFile works under a limit until it was refused some times, and then without.
 func fillFile(t *testing.T, what string, opts engine.Options, limit uint64) (refused int) {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "store")
+	dir := filepath.Join(quickDir(t), "store")
 	acked := written{}
 	db := open(t, dir, opts)
 	acked.some(t, db, 3)
@@ -93,7 +93,7 @@ func TestFileSizeAtOpening(t *testing.T) {
 func testFileSizeAtOpening(t *testing.T, codec engine.Codec) {
 	refused := map[string]int{}
 	for limit := uint64(0); limit < 12<<10; limit += 509 {
-		dir := filepath.Join(t.TempDir(), "store")
+		dir := filepath.Join(quickDir(t), "store")
 		acked := written{}
 		db := open(t, dir, plain(codec))
 		acked.some(t, db, 10)

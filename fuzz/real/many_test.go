@@ -48,16 +48,6 @@ func TestManyNames(t *testing.T) {
 	}
 }
 
-// quickDir is a directory in memory, where the system has such a place.
-func quickDir(t *testing.T) string {
-	dir, err := os.MkdirTemp("/dev/shm", "vlog")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { check(t, os.RemoveAll(dir)) })
-	return dir
-}
-
 // cost is what an opening takes.
 type cost struct {
 	ops   int64 // on the disk
@@ -102,7 +92,7 @@ func TestManyTenants(t *testing.T) {
 // tenants makes a store with so many tenants, and returns what opening it takes from
 // the log and from a checkpoint.
 func tenants(t *testing.T, codec engine.Codec, n int) (costs [2]cost) {
-	dir := filepath.Join(t.TempDir(), "store")
+	dir := filepath.Join(quickDir(t), "store")
 	db := open(t, dir, engine.Options{Codec: codec, CheckpointAfter: -1, NoPrepare: true})
 	const each = 1000
 	for i := 0; i < n; i += each {

@@ -62,7 +62,7 @@ type moved struct {
 }
 
 func testMoved(t *testing.T, codec engine.Codec, a away, write func(*moved) error) {
-	tmp := t.TempDir()
+	tmp := quickDir(t)
 	stranger := filepath.Join(tmp, "stranger")
 	db := open(t, stranger, plain(codec))
 	written{}.some(t, db, 5)

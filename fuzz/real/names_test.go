@@ -17,7 +17,7 @@ import (
 func TestNames(t *testing.T) { both(t, testNames) }
 
 func testNames(t *testing.T, codec engine.Codec) {
-	dir := filepath.Join(t.TempDir(), "store")
+	dir := filepath.Join(quickDir(t), "store")
 	db := open(t, dir, plain(codec))
 	keys := []string{"", ".", "..", "/", "../../etc/passwd", "a/b", "a\x00b", "\x00", "CON", "nul", "-rf", "--help", "a", "A", "\u00e9", "e\u0301", "ß", "SS", "ı", "I",
 		"FORMAT", "LOCK", "log/backup", "recover", "truncate", "truncate_flag", "error", ".FORMAT0001.tmp", "\xff\xfe", "\xed\xa0\x80", "a\r\nb", strings.Repeat("k", 4096)}

@@ -149,14 +149,27 @@ func header(fsys vfs.FS, store wal.StoreID, seq batch.Seq, known map[batch.Seq]H
 
 // DropCheckpoints removes the checkpoints below base; the directory is not synced.
 func DropCheckpoints(fsys vfs.FS, base batch.Seq) (n int, err error) {
-	seqs, err := List(fsys)
+	gone, err := below(fsys, base)
 	if err != nil {
 		return 0, err
 	}
-	for _, seq := range slices.Backward(seqs) {
-		if seq >= base {
-			break
-		}
+	return removeAll(fsys, gone)
+}
+
+// below lists the checkpoints below a base, oldest first.
+func below(fsys vfs.FS, base batch.Seq) ([]batch.Seq, error) {
+	seqs, err := List(fsys)
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(seqs)
+	n, _ := slices.BinarySearch(seqs, base)
+	return seqs[:n], nil
+}
+
+// removeAll removes checkpoints, and says how many.
+func removeAll(fsys vfs.FS, seqs []batch.Seq) (n int, err error) {
+	for _, seq := range seqs {
 		if err := fsys.Remove(Name(seq)); err != nil {
 			return n, err
 		}

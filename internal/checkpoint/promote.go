@@ -51,6 +51,10 @@ func (p *Promoter) Run(ctx context.Context, pic *state.Picture) (Result, error) 
 	}
 	now := p.Now()
 	sum, err := p.write(ctx, pic, now)
+	var old outdated
+	if err == nil {
+		old, err = p.outdated(Floor{Keep: keep, Last: pic.Seq(), Now: now, Soon: &sum.Header})
+	}
 	if err != nil {
 		return Result{}, p.undo(err)
 	}
@@ -58,8 +62,8 @@ func (p *Promoter) Run(ctx context.Context, pic *state.Picture) (Result, error) 
 		return Result{}, &Unsure{err}
 	}
 	p.Known[pic.Seq()] = sum.Header
-	res := Result{Summary: sum}
-	if res.Base, res.Dropped, err = p.drop(ctx, Floor{Keep: keep, Last: pic.Seq(), Now: now}); err != nil {
+	res := Result{Summary: sum, Base: old.base}
+	if res.Dropped, err = p.drop(ctx, old); err != nil {
 		return res, &Unsure{err}
 	}
 	if err := remove(p.FS, Recover); err != nil { // p6
@@ -95,8 +99,8 @@ func (p *Promoter) write(ctx context.Context, pic *state.Picture, now int64) (Su
 	return sum, writeFlag(p.FS, Recover, Promotion{Store: p.Store[:], Seq: pic.Seq(), Digest: sum.Digest[:], Time: now}) // p3
 }
 
-// undo removes flag and then file, never the other order. A full disk or a
-// cancelled context leaves the store as it was; after any other failure, or where
+// undo removes flag and then file, never the other order. A full disk, want of a
+// descriptor or a cancelled context leaves the store as it was; after any other failure, or where
 // this one fails too, nobody knows what is durable. Where no file could be made there
 // is nothing to take back: a process without descriptors could not even do that.
 func (p *Promoter) undo(cause error) error {
@@ -120,7 +124,7 @@ func harmless(err error) bool {
 	if _, ok := errors.AsType[*notBegun](err); ok {
 		return true
 	}
-	return errors.Is(err, fault.ErrNoSpace) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	return vfs.Exhausted(err) || errors.Is(err, fault.ErrNoSpace) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // enter takes p4: backup becomes the checkpoint of seq.
@@ -131,19 +135,35 @@ func enter(fsys vfs.FS, seq batch.Seq) error {
 	return fsys.SyncDir(wal.Dir)
 }
 
-// drop takes p5: what the store's Keep no longer asks for goes.
-func (p *Promoter) drop(ctx context.Context, floor Floor) (base batch.Seq, n int, err error) {
-	base, err = Base(p.FS, p.Store, floor, p.Known)
-	if err != nil || base == 0 {
-		return 0, 0, err
+// outdated is what the store's Keep no longer asks for: the log below base, where that
+// is not 0, and checkpoints.
+type outdated struct {
+	base        batch.Seq
+	checkpoints []batch.Seq // oldest first
+}
+
+// outdated looks before p4 what goes in p5: once the checkpoint has its name nothing may
+// fail any more for want of a descriptor.
+func (p *Promoter) outdated(floor Floor) (old outdated, err error) {
+	if old.base, err = Base(p.FS, p.Store, floor, p.Known); err != nil || old.base == 0 {
+		return old, err
 	}
-	if err := p.Trim(ctx, base+1); err != nil {
-		return base, 0, err
+	old.checkpoints, err = below(p.FS, old.base)
+	return old, err
+}
+
+// drop takes p5: what is outdated goes.
+func (p *Promoter) drop(ctx context.Context, old outdated) (n int, err error) {
+	if old.base == 0 {
+		return 0, nil
 	}
-	if n, err = DropCheckpoints(p.FS, base); err != nil || n == 0 {
-		return base, n, err
+	if err := p.Trim(ctx, old.base+1); err != nil {
+		return 0, err
 	}
-	return base, n, p.FS.SyncDir(wal.Dir)
+	if n, err = removeAll(p.FS, old.checkpoints); err != nil || n == 0 {
+		return n, err
+	}
+	return n, p.FS.SyncDir(wal.Dir)
 }
 
 // Renew writes the flag of a promotion again and syncs it, before opening goes on

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/vlogdb/vlog/internal/batch"
@@ -138,19 +139,32 @@ func promoteUndoFails(t *testing.T, codec wal.Codec) {
 	}
 }
 
-// TestPromoteWithoutDescriptors: where no file can be opened nothing was begun, and
-// nothing need be taken back, which could not be done either.
+// TestPromoteWithoutDescriptors: from some moment on no file and no directory can be
+// opened any more. Before the checkpoint has its name that is taken back, though nothing
+// can be opened for that either; from then on nothing is opened.
 func TestPromoteWithoutDescriptors(t *testing.T) { codecs(t, promoteWithoutDescriptors) }
 
 func promoteWithoutDescriptors(t *testing.T, codec wal.Codec) {
-	m := dirOnly(t)
-	none := errors.New("too many open files")
-	_, err := promoter(vfs.NewFail(m, vfs.Always(none)), codec, new([]wal.Seq)).Run(t.Context(), picture(t, 20, nil))
-	if _, unsure := errors.AsType[*Unsure](err); unsure || !errors.Is(err, none) {
-		t.Errorf("%v", err)
+	opens := vfs.OnKind(vfs.OpOpen, vfs.OpCreate, vfs.OpReadDir)
+	for n := 1; ; n++ {
+		m := dirOnly(t)
+		put(t, m, codec, 5)
+		put(t, m, codec, 10)
+		before := disk(t, m)
+		fail := vfs.NewFail(m, vfs.When(opens, vfs.From(n, syscall.EMFILE)))
+		_, err := promoter(fail, codec, new([]wal.Seq)).Run(t.Context(), picture(t, 20, nil))
+		if err == nil {
+			if fail.Injected() > 0 || n < 5 {
+				t.Errorf("without a descriptor from the %d. on it went through", n)
+			}
+			return
+		}
+		if _, unsure := errors.AsType[*Unsure](err); unsure || !errors.Is(err, syscall.EMFILE) || !maps.Equal(disk(t, m), before) {
+			t.Errorf("from the %d. on: %v, left %v", n, err, slices.Sorted(maps.Keys(disk(t, m))))
+		}
+		_, err = promoter(m, codec, new([]wal.Seq)).Run(t.Context(), picture(t, 20, nil))
+		check(t, err)
 	}
-	_, err = promoter(m, codec, new([]wal.Seq)).Run(t.Context(), picture(t, 20, nil))
-	check(t, err)
 }
 
 // TestPromoteCancelled leaves the store as it was.

@@ -19,7 +19,21 @@ func fail(op, name string, err error) error {
 	if e, ok := errors.AsType[*fault.Error](err); ok {
 		return placed(e, name)
 	}
-	return &fault.Error{Op: op, At: fault.Place{Path: name}, Err: kindOf(err), Cause: cause(err)}
+	return &fault.Error{Op: op, At: fault.Place{Path: name}, Err: kindOf(err), Cause: cause(err), Hint: hintOf(err)}
+}
+
+// hintOf says what helps where that is nothing of the disk's; empty where the class does.
+func hintOf(err error) string {
+	if Exhausted(err) {
+		return "close some files or raise the limit, and try again"
+	}
+	return ""
+}
+
+// Exhausted reports whether an error says that there was no descriptor for a file: then
+// nothing was done, and the disk is as it was.
+func Exhausted(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
 // placed returns e with a path: its own, or name where it has none.

@@ -49,6 +49,16 @@ func TestErrorMapping(t *testing.T) {
 	}
 }
 
+// TestHintOfErrors: who has too many files open need not look at his disk.
+func TestHintOfErrors(t *testing.T) {
+	for no, told := range map[syscall.Errno]bool{syscall.EMFILE: true, syscall.ENFILE: true, syscall.EIO: false} {
+		e, ok := errors.AsType[*fault.Error](fail("open", "a", &os.PathError{Op: "open", Path: "a", Err: no}))
+		if !ok || (e.Hint != "") != told {
+			t.Errorf("%v: %+v", no, e)
+		}
+	}
+}
+
 func TestLockErrors(t *testing.T) {
 	for err, kind := range map[error]*fault.Kind{
 		syscall.EAGAIN: fault.ErrLocked, syscall.EACCES: fault.ErrLocked, syscall.ENOLCK: fault.ErrNoLocks,

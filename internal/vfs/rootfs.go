@@ -103,15 +103,12 @@ func (r *rootFS) Open(name string, mode Mode) (File, error) {
 }
 
 func (r *rootFS) open(name string, mode Mode) (*rootFile, error) {
-	local, err := r.local(name)
-	if err == nil && mode != ReadOnly {
-		err = r.ours(name)
-	}
+	s, err := r.spot(name, mode != ReadOnly)
 	if err != nil {
 		return nil, err
 	}
 	for range openTries {
-		f, again, err := r.tryOpen(local, mode)
+		f, again, err := s.tryOpen(mode)
 		if err == nil {
 			return &rootFile{File: f, fs: r, name: name, mode: mode}, nil
 		}
@@ -122,33 +119,58 @@ func (r *rootFS) open(name string, mode Mode) (*rootFile, error) {
 	return nil, fault.ErrNotRegular
 }
 
+// spot is where a name leads: a path below a directory that is open.
+type spot struct {
+	root *os.Root
+	path string
+}
+
+// spot returns where a name leads. What is changed in a directory of the store is
+// changed in the one that is kept: on the way there no descriptor is taken, for want of
+// which an operation could fail that has to be possible, such as taking something back.
+func (r *rootFS) spot(name string, change bool) (spot, error) {
+	if !change {
+		local, err := r.local(name)
+		return spot{r.root, local}, err
+	}
+	local, err := r.toChange(name)
+	if err != nil {
+		return spot{}, err
+	}
+	dir, base, deep := strings.Cut(name, "/")
+	if d := r.kept.of(dir); deep && d != nil && !strings.Contains(base, "/") {
+		return spot{d.root, base}, nil
+	}
+	return spot{r.root, local}, nil
+}
+
 // tryOpen opens once; again says that the name changed meanwhile.
 //
 // os.Root follows links that stay inside, O_NOFOLLOW or not. So the name is
 // looked at first and the opened file must be what was seen there; a new file is
 // made with O_EXCL, which follows nothing.
-func (r *rootFS) tryOpen(local string, mode Mode) (f *os.File, again bool, err error) {
+func (s spot) tryOpen(mode Mode) (f *os.File, again bool, err error) {
 	if mode == CreateNew {
-		f, err = r.create(local)
+		f, err = s.create()
 		return f, false, err
 	}
-	seen, err := r.root.Lstat(local)
+	seen, err := s.root.Lstat(s.path)
 	if errors.Is(err, fs.ErrNotExist) && mode == Create {
-		f, err = r.create(local)
+		f, err = s.create()
 		return f, errors.Is(err, fs.ErrExist), err
 	}
 	if err != nil {
 		return nil, false, err
 	}
-	return r.openSeen(local, mode, seen)
+	return s.openSeen(mode, seen)
 }
 
-func (r *rootFS) create(local string) (*os.File, error) {
-	return r.root.OpenFile(local, os.O_RDWR|os.O_CREATE|os.O_EXCL|openFlags, filePerm)
+func (s spot) create() (*os.File, error) {
+	return s.root.OpenFile(s.path, os.O_RDWR|os.O_CREATE|os.O_EXCL|openFlags, filePerm)
 }
 
 // openSeen opens what Lstat saw, without waiting for the other end of a pipe.
-func (r *rootFS) openSeen(local string, mode Mode, seen os.FileInfo) (f *os.File, again bool, err error) {
+func (s spot) openSeen(mode Mode, seen os.FileInfo) (f *os.File, again bool, err error) {
 	if !seen.Mode().IsRegular() {
 		return nil, false, fault.ErrNotRegular
 	}
@@ -156,7 +178,7 @@ func (r *rootFS) openSeen(local string, mode Mode, seen os.FileInfo) (f *os.File
 	if mode == ReadOnly {
 		flags = os.O_RDONLY | openFlags
 	}
-	f, err = r.root.OpenFile(local, flags, 0)
+	f, err = s.root.OpenFile(s.path, flags, 0)
 	if err != nil {
 		return nil, false, err
 	}
@@ -217,34 +239,41 @@ func (r *rootFS) rename(oldname, newname string) error {
 	if err := errors.Join(checkEntry(oldname), checkEntry(newname)); err != nil {
 		return err
 	}
-	from, err := r.toChange(oldname)
+	from, to, err := r.spots(oldname, newname)
 	if err != nil {
 		return err
 	}
-	to, err := r.toChange(newname)
-	if err != nil {
-		return err
-	}
-	info, err := r.root.Lstat(from)
+	info, err := from.root.Lstat(from.path)
 	if err != nil {
 		return err
 	}
 	if !info.Mode().IsRegular() {
 		return fault.ErrNotRegular
 	}
-	if err := r.checkTarget(to); err != nil {
+	if err := to.checkTarget(); err != nil {
 		return err
 	}
-	if err := r.root.Rename(from, to); err != nil {
+	if err := from.root.Rename(from.path, to.path); err != nil {
 		return err
 	}
 	return r.present()
 }
 
+// spots returns where two names lead, below one open directory.
+func (r *rootFS) spots(oldname, newname string) (from, to spot, err error) {
+	if from, err = r.spot(oldname, true); err != nil {
+		return from, to, err
+	}
+	if to, err = r.spot(newname, true); err != nil || from.root == to.root {
+		return from, to, err
+	}
+	return spot{r.root, filepath.FromSlash(oldname)}, spot{r.root, filepath.FromSlash(newname)}, nil
+}
+
 // checkTarget refuses to rename over a directory, for which package os has an
 // answer of its own on each system.
-func (r *rootFS) checkTarget(local string) error {
-	info, err := r.root.Lstat(local)
+func (s spot) checkTarget() error {
+	info, err := s.root.Lstat(s.path)
 	if err == nil && info.IsDir() {
 		return fault.ErrNotRegular
 	}
@@ -259,13 +288,13 @@ func (r *rootFS) Remove(name string) error {
 	if err := checkEntry(name); err != nil {
 		return fail("remove", name, err)
 	}
-	local, err := r.toChange(name)
+	s, err := r.spot(name, true)
 	if err != nil {
 		return fail("remove", name, err)
 	}
-	err = r.root.Remove(local)
+	err = s.root.Remove(s.path)
 	if err == nil {
-		err = r.kept.forget(local)
+		err = r.kept.forget(name)
 	}
 	return fail("remove", name, err)
 }

@@ -80,9 +80,12 @@ type keptDirs struct {
 }
 
 type keptDir struct {
-	f    *os.File
+	root *os.Root
+	f    *os.File // the same, to sync
 	info os.FileInfo
 }
+
+func (d *keptDir) close() error { return errors.Join(d.f.Close(), d.root.Close()) }
 
 // same returns nil where what stands at the path of a directory now is that directory.
 func (d *keptDir) same(path string, now os.FileInfo, err error) error {
@@ -111,17 +114,20 @@ func (k *keptDirs) get(root *os.Root, path string) (*keptDir, error) {
 }
 
 func (k *keptDirs) keep(root *os.Root, path string) (*keptDir, error) {
-	f, err := root.OpenFile(path, os.O_RDONLY|openFlags|openDirFlag, 0)
+	sub, err := root.OpenRoot(path)
 	if err != nil {
 		return nil, err
 	}
-	info, err := f.Stat()
+	f, err := sub.OpenFile(".", os.O_RDONLY|openFlags|openDirFlag, 0)
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, errors.Join(err, sub.Close())
 	}
-	d := k.add(path, &keptDir{f, info})
-	if d.f != f { // somebody was faster, or nothing is kept any more
-		return d, f.Close()
+	d := &keptDir{root: sub, f: f}
+	if d.info, err = f.Stat(); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	if kept := k.add(path, d); kept != d { // somebody was faster, or nothing is kept any more
+		return kept, d.close()
 	}
 	return d, nil
 }
@@ -134,7 +140,7 @@ func (k *keptDirs) add(path string, d *keptDir) *keptDir {
 		return was
 	}
 	if k.closed {
-		return &keptDir{info: d.info}
+		return &keptDir{root: d.root, f: d.f, info: d.info}
 	}
 	if k.dirs == nil {
 		k.dirs = map[string]*keptDir{}
@@ -152,7 +158,7 @@ func (k *keptDirs) forget(path string) error {
 		return nil
 	}
 	delete(k.dirs, path)
-	return d.f.Close()
+	return d.close()
 }
 
 // close closes what is kept. What the directories were stays known to open files.
@@ -164,7 +170,7 @@ func (k *keptDirs) close() (err error) {
 	}
 	k.closed = true
 	for _, d := range k.dirs {
-		err = errors.Join(err, d.f.Close())
+		err = errors.Join(err, d.close())
 	}
 	return err
 }

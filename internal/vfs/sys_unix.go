@@ -111,7 +111,7 @@ func (r *rootFS) replace(name string, data []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := r.checkTarget(local); err != nil {
+	if err := (spot{r.root, local}).checkTarget(); err != nil {
 		return err
 	}
 	dir, err := r.root.OpenRoot(filepath.FromSlash(path.Dir(name)))
