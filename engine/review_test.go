@@ -131,6 +131,30 @@ func testLogRemovedWhileOpen(t *testing.T) {
 	}
 }
 
+// TestSegmentRemovedWhileOpen: so is a segment that was removed alone. It goes on taking
+// writes and syncs, and would be gone with the process.
+func TestSegmentRemovedWhileOpen(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("open files cannot be removed there")
+	}
+	dir := filepath.Join(t.TempDir(), "store")
+	db := mustOpen(t, dir)
+	mustPut(t, db, "k", "v")
+	segments, err := filepath.Glob(filepath.Join(dir, "log", "*1.vlog"))
+	if err != nil || len(segments) != 1 {
+		t.Fatal(segments, err)
+	}
+	if err := os.Remove(segments[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Put(t.Context(), []byte("k2"), nil); !errors.Is(err, engine.ErrAmbiguous) {
+		t.Fatalf("put: %v", err)
+	}
+	if err := db.Close(); err == nil {
+		t.Fatal("close told nothing")
+	}
+}
+
 // TestSpareNameTaken: what stands under the name of the next file is left alone.
 func TestSpareNameTaken(t *testing.T) { both(t, testSpareNameTaken) }
 

@@ -256,6 +256,33 @@ func testClosedWithOtherBatches(t *testing.T, codec wal.Codec) {
 	}
 }
 
+// TestSegmentOfAnotherCopy: a sealed segment in the middle that another copy of the store
+// wrote is told by the header of the one behind it: LOCK's chain value is right.
+func TestSegmentOfAnotherCopy(t *testing.T) { both(t, testSegmentOfAnotherCopy) }
+
+func testSegmentOfAnotherCopy(t *testing.T, codec wal.Codec) {
+	put := func(f files, opts Options, key, value string) files {
+		m := f.disk(t)
+		a := begin(t, m, opts)
+		a.put(key, value)
+		a.close()
+		return dump(t, m)
+	}
+	one := put(files{}, making(codec, 1), "a", "1")
+	mine := put(put(one, small(2), "b", "2"), small(3), "c", "3")
+	two, three := codec.SegmentName(2), codec.SegmentName(3)
+	theirs := put(one, small(4), "b", "another")
+	f := mine.with(two, theirs[two])
+	for _, opts := range []Options{small(5), readOnly()} {
+		if e := refuses(t, "mixed", f, fault.ErrCorrupt, opts); e.At.Path != three || e.At.Seq != 3 {
+			t.Error(e)
+		}
+	}
+	if found := findings(t, f); len(found) == 0 || found[0].File != three {
+		t.Errorf("%+v", found)
+	}
+}
+
 // TestClosedAtACheckpoint: the same where a checkpoint is all that reaches so far.
 func TestClosedAtACheckpoint(t *testing.T) { both(t, testClosedAtACheckpoint) }
 

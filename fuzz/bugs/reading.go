@@ -23,7 +23,7 @@ func reading() []mistake {
 			"./recovery", "TestReaderOlderCopy"},
 		{"unanswered tail shown", "a reader beside a writer shows what nobody was told of",
 			"recovery/sight.go", "	if seg.Sealed || !held {\n		s.end.last", "	if true {\n		s.end.last",
-			"./recovery", "TestReadBesideEverywhere"},
+			"./recovery", "TestReadWhileChanging"},
 		{"At off by one", "the past is that of the batch before",
 			"engine/at.go", "		if edit.Apply(&b, at); at.Seq == to {\n			return edit.Picture(), nil\n		}", "		if at.Seq == to {\n			return edit.Picture(), nil\n		}\n		edit.Apply(&b, at)",
 			"./engine", "TestEveryPast"},

@@ -59,7 +59,7 @@ func appending() []mistake {
 			"./fuzz", "TestCrashAfterFailedSync/binary"},
 		{"removed log not noticed", "a segment that was deleted while it is written takes answers with it",
 			"wal/append.go", "	if err == nil && st.Links == 0 {", "	if err == nil && st.Links < 0 {",
-			"./engine", "TestLogRemovedWhileOpen"},
+			"./engine", "TestSegmentRemovedWhileOpen"},
 		{"refused group left readable", "the bytes of a group that found no space stay in the segment",
 			"wal/append.go", "	err := a.f.Truncate(a.off)\n	if err == nil {\n		a.size = a.off\n		err = a.f.Sync()\n	}", "	err := error(nil)",
 			"./recovery", "TestCrashInGroups"},
