@@ -200,11 +200,12 @@ func (lines) behind(r *reader, found func(*frame, int64)) (tail bool, err error)
 		if err != nil {
 			return tail, r.wrap(err, off)
 		}
-		if line == nil {
-			break
+		if line != nil {
+			r.tryLines(line, off, found)
+			off += int64(len(line))
+		} else if off, err = r.win.nextLine(off); err != nil {
+			return tail, r.wrap(err, off)
 		}
-		r.tryLines(line, off, found)
-		off += int64(len(line))
 	}
 	return tail, nil
 }
