@@ -25,7 +25,11 @@ func openingCosts(t *testing.T, codec engine.Codec) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	decoded := fill(ctx, t, db, 25<<20)
+	size := 25 << 20
+	if testing.Short() { // as the race detector is about to look on
+		size = 4 << 20
+	}
+	decoded := fill(ctx, t, db, size)
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ const (
 
 	// longLine is how far a line is read without a look for zero bytes. Files have any
 	// number of them that no disk has; they are not to be read into memory.
-	longLine = 1 << 20
+	longLine = 64 << 10
 )
 
 // lineReader reads what lines spells.
@@ -153,14 +153,14 @@ func (r *lineReader) line(most int64) ([]byte, error) {
 			r.end = seen + i + 1
 			break
 		}
+		if len(r.buf)-from > longLine && bytes.IndexByte(r.buf[seen:], 0) >= 0 {
+			return nil, at(damage("a zero byte in a line"), r.name, r.off+int64(from))
+		}
 		if seen = len(r.buf); int64(seen-from) > most {
 			break
 		}
 		if err := r.more(); err != nil {
 			return nil, err
-		}
-		if seen-from >= longLine && bytes.IndexByte(r.buf[seen:], 0) >= 0 {
-			return nil, at(damage("a zero byte in a line"), r.name, r.off+int64(from))
 		}
 	}
 	if int64(max(r.end, seen)-from) > most {
