@@ -40,6 +40,7 @@ var rooms = map[string]room{
 	"vlogtest":            {7, "internal/fault internal/vfs internal/batch wal engine"},
 	"cmd/vlog":            {8, "engine internal/ptvp35 examples/cities"},
 	"fuzz":                {8, ""},
+	"fuzz/cost":           {0, ""}, // imported by tests of any room
 	"fuzz/sim":            {7, "internal/fault internal/vfs recovery engine"},
 	"fuzz/simulate":       {8, "fuzz/sim"},
 	"fuzz/coverage":       {8, ""},

@@ -224,7 +224,9 @@ func isSegment(name string) bool {
 func workload(ctx context.Context, w *world, fs func() vfs.FS) error {
 	seed := uint64(100) // so that the first life is prepared, the second is not
 	open := func() error {
-		db, err := engine.OpenFS(ctx, fs(), small(w.codec, seed))
+		opts := small(w.codec, seed)
+		opts.Sync = w.sync
+		db, err := engine.OpenFS(ctx, fs(), opts)
 		seed++
 		if err == nil {
 			w.opened(db)

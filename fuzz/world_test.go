@@ -56,10 +56,13 @@ type world struct {
 	// goOn decides whether the workload goes on after an error.
 	goOn   func(err error) bool
 	reopen bool // a store that is closed already is no failure
+
+	sync  engine.SyncPolicy
+	moved func() // is called where what is promised has changed
 }
 
 func newWorld(codec engine.Codec) *world {
-	return &world{codec: codec, hist: history{{}}, goOn: func(error) bool { return false }}
+	return &world{codec: codec, hist: history{{}}, goOn: func(error) bool { return false }, moved: func() {}}
 }
 
 // change is one write of the workload.
@@ -77,6 +80,8 @@ func (w *world) commit(ctx context.Context, changes ...change) error {
 	next := maps.Clone(w.hist[w.acked])
 	w.hist = append(w.hist[:w.acked+1], next)
 	w.asked = w.acked + 1
+	w.moved()
+	defer func() { w.moved() }()
 	err := w.db.Update(ctx, func(_ context.Context, tx *engine.Tx) error {
 		for _, c := range changes {
 			if err := c.apply(tx, next); err != nil {
@@ -110,6 +115,7 @@ func (w *world) opened(db *engine.DB) {
 		w.acked = last
 	}
 	w.asked = w.acked
+	w.moved()
 }
 
 func (c change) apply(tx *engine.Tx, next content) error {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vlogdb/vlog/fuzz/cost"
 	"github.com/vlogdb/vlog/internal/checkpoint"
 	"github.com/vlogdb/vlog/internal/fault"
 	"github.com/vlogdb/vlog/internal/vfs"
@@ -42,7 +43,9 @@ func FuzzFormat(f *testing.F) {
 		if right {
 			b = sealLine(bytes.Clone(b))
 		}
-		got, err := decodeFormat(b)
+		var got Format
+		var err error
+		cost.Within(t, openCost(len(b)), func() { got, err = decodeFormat(b) })
 		if err != nil {
 			if !known(err) {
 				t.Fatal(err)
@@ -76,7 +79,9 @@ func FuzzLock(f *testing.F) {
 			b = sealLine(bytes.Clone(b))
 		}
 		m := files{LockName: string(b)}.disk(t)
-		note, err := readLock(m)
+		var note lockNote
+		var err error
+		cost.Within(t, openCost(0), func() { note, err = readLock(m) })
 		check(t, err)
 		if (note.Holder != nil || note.Closed != nil) && (!anyLine(b, openLine) || len(b) > maxLock) {
 			t.Fatalf("believed: %q", b)
@@ -123,7 +128,9 @@ func fuzzOpen(f *testing.F, codec wal.Codec) {
 		path := paths[int(which)%len(paths)]
 		g := n.closed.with(path, string(b))
 		m := g.disk(t)
-		s, err := Open(t.Context(), m.Reopen(), small(3))
+		var s *Store
+		var err error
+		cost.Within(t, openCost(len(b)), func() { s, err = Open(t.Context(), m.Reopen(), small(3)) })
 		switch {
 		case err == nil && (s.Picture.Seq() != 11 || !maps.Equal(contentOf(s.Picture), n.hist[11])):
 			t.Fatalf("%s: opens at %v with %d keys", path, s.Picture.Seq(), s.Picture.Len())

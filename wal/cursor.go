@@ -94,7 +94,7 @@ func (c *Cursor) To(ctx context.Context, limit Seq, take func(Entry) error) erro
 // rest lets go what waiting does not need: there may be hundreds that wait.
 func (c *Cursor) rest() {
 	if c.seg != nil {
-		c.seg.r.payload = nil
+		c.seg.r.payload, c.seg.r.room, c.seg.r.again = nil, nil, nil
 		c.seg.r.win.rest()
 	}
 }

@@ -103,7 +103,7 @@ func (lines) lastSeal(r *reader) (frame, error) {
 		return frame{}, err
 	}
 	i := bytes.LastIndexByte(b[:len(b)-1], '\n') + 1
-	f := decodeLine(b[i:], spot{r.salt, from + int64(i)})
+	f := decodeLine(b[i:], spot{r.salt, from + int64(i)}, &r.again)
 	if f.why != "" {
 		return frame{}, nil
 	}

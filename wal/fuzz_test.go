@@ -5,8 +5,8 @@ import (
 	"encoding/binary"
 	"testing"
 
+	"github.com/vlogdb/vlog/fuzz/cost"
 	"github.com/vlogdb/vlog/internal/batch"
-	"github.com/vlogdb/vlog/internal/fault"
 	"github.com/vlogdb/vlog/internal/vfs"
 )
 
@@ -33,20 +33,22 @@ func FuzzScan(f *testing.F) {
 		fsys := dirOnly(t)
 		writeFile(t, fsys, Binary.SegmentName(1), b)
 		next, behind := Seq(1), int64(512)
-		seg, err := Scan(t.Context(), Place{fsys, Binary.SegmentName(1), ours}, func(e Entry, off int64) error {
-			if e.Seq != next || off < behind || off%8 != 0 || off+40+int64(len(e.Payload)) > int64(len(b)) {
-				t.Fatalf("frame %v at %d with %d bytes", e.Seq, off, len(e.Payload))
-			}
-			next, behind = next+1, off+40+int64(len(e.Payload))
-			return nil
+		var seg *Segment
+		var err error
+		cost.Within(t, scanCost(len(b)), func() {
+			seg, err = Scan(t.Context(), Place{fsys, Binary.SegmentName(1), ours}, func(e Entry, off int64) error {
+				if e.Seq != next || off < behind || off%8 != 0 || off+40+int64(len(e.Payload)) > int64(len(b)) {
+					t.Fatalf("frame %v at %d with %d bytes", e.Seq, off, len(e.Payload))
+				}
+				next, behind = next+1, off+40+int64(len(e.Payload))
+				return nil
+			})
 		})
 		if err != nil {
-			for _, kind := range []*fault.Kind{fault.ErrCorrupt, fault.ErrForeign, fault.ErrIncompatible} {
-				if fault.KindOf(err) == kind {
-					return
-				}
+			if !fromDisk(err) {
+				t.Fatal(err)
 			}
-			t.Fatal(err)
+			return
 		}
 		if seg.Last != next-1 || seg.End > seg.Size || seg.End < 512 || seg.Sealed && seg.Bad != nil {
 			t.Fatalf("%+v", seg)

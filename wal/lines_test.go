@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/vlogdb/vlog/fuzz/cost"
 	"github.com/vlogdb/vlog/internal/batch"
 	"github.com/vlogdb/vlog/internal/fault"
 )
@@ -302,23 +303,25 @@ func FuzzLines(f *testing.F) {
 		fsys := dirOnly(t)
 		writeFile(t, fsys, NDJSON.SegmentName(1), b)
 		next, behind := Seq(1), int64(0)
-		seg, err := Scan(t.Context(), Place{fsys, NDJSON.SegmentName(1), ours}, func(e Entry, off int64) error {
-			if e.Seq != next || off <= behind || !bytes.HasPrefix(b[off:], []byte(lineBatch)) {
-				t.Fatalf("line %v at %d", e.Seq, off)
-			}
-			if text := appendPayload(nil, e.Flags, e.Payload); !bytes.Contains(b[off:], text) {
-				t.Fatalf("%v is spelled %s", e.Seq, text)
-			}
-			next, behind = next+1, off
-			return nil
+		var seg *Segment
+		var err error
+		cost.Within(t, scanCost(len(b)), func() {
+			seg, err = Scan(t.Context(), Place{fsys, NDJSON.SegmentName(1), ours}, func(e Entry, off int64) error {
+				if e.Seq != next || off <= behind || !bytes.HasPrefix(b[off:], []byte(lineBatch)) {
+					t.Fatalf("line %v at %d", e.Seq, off)
+				}
+				if text := appendPayload(nil, e.Flags, e.Payload); !bytes.Contains(b[off:], text) {
+					t.Fatalf("%v is spelled %s", e.Seq, text)
+				}
+				next, behind = next+1, off
+				return nil
+			})
 		})
 		if err != nil {
-			for _, kind := range []*fault.Kind{fault.ErrCorrupt, fault.ErrForeign, fault.ErrIncompatible} {
-				if fault.KindOf(err) == kind {
-					return
-				}
+			if !fromDisk(err) {
+				t.Fatal(err)
 			}
-			t.Fatal(err)
+			return
 		}
 		if seg.Last != next-1 || seg.End > seg.Size || seg.Sealed && seg.Bad != nil {
 			t.Fatalf("%+v", seg)

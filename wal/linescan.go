@@ -85,12 +85,12 @@ func (lines) find(r *reader) (f frame, off int64, err error) {
 		f.why = "no whole line"
 		return f, off, nil
 	}
-	return decodeLine(line, spot{r.salt, off}), off, nil
+	return decodeLine(line, spot{r.salt, off}, &r.again), off, nil
 }
 
 // decodeLine reads the head of a line that stands at a spot, and checks all of it
-// but for the text of a batch.
-func decodeLine(line []byte, at spot) (f frame) {
+// but for the text of a batch. again is room to spell it again in.
+func decodeLine(line []byte, at spot, again *[]byte) (f frame) {
 	f.size = int64(len(line))
 	body, sum, ok := cutSum(line)
 	if !ok || sum != lineSumOf(body, at) {
@@ -106,19 +106,21 @@ func decodeLine(line []byte, at spot) (f frame) {
 	default: // what checks out was written so: it comes from the future
 		return f
 	}
-	if p.bad || !respelled(&f, line, at) {
+	if !p.bad {
+		*again = spellAgain((*again)[:0], &f, at)
+	}
+	if p.bad || string(*again) != string(line) {
 		f.why = "the line is not spelled as it should be"
 	}
 	return f
 }
 
-// respelled says whether a frame is spelled as a line is.
-func respelled(f *frame, line []byte, at spot) bool {
-	spell := appendLine
+// spellAgain appends a frame as its line is spelled.
+func spellAgain(dst []byte, f *frame, at spot) []byte {
 	if f.kind == kindSeal {
-		spell = appendSealLine
+		return appendSealLine(dst, f, at)
 	}
-	return string(spell(make([]byte, 0, len(line)), f, at)) == string(line)
+	return appendLine(dst, f, at)
 }
 
 // body returns the payload that a line spells. Whether it is spelled as we do is
@@ -136,7 +138,7 @@ func (lines) body(r *reader, f *frame, _ int64) (payload []byte, why string, err
 	}
 	r.room = payload
 	f.flags |= byte(flags)
-	if string(appendPayload(nil, flags, payload)) != string(f.text) {
+	if r.again = appendPayload(r.again[:0], flags, payload); string(r.again) != string(f.text) {
 		return nil, "the batch of this line is not spelled as it should be", nil
 	}
 	return payload, "", f.known()
@@ -198,11 +200,12 @@ func (lines) behind(r *reader, found func(*frame, int64)) (tail bool, err error)
 		if err != nil {
 			return tail, r.wrap(err, off)
 		}
-		if line == nil {
-			break
+		if line != nil {
+			r.tryLines(line, off, found)
+			off += int64(len(line))
+		} else if off, err = r.win.nextLine(off); err != nil {
+			return tail, r.wrap(err, off)
 		}
-		tryLines(line, spot{r.salt, off}, found)
-		off += int64(len(line))
 	}
 	return tail, nil
 }
@@ -222,8 +225,8 @@ func (r *reader) anything() (bool, error) {
 	return false, nil
 }
 
-// tryLines calls found for a good line that ends where b, which stands at a spot, does.
-func tryLines(b []byte, at spot, found func(*frame, int64)) {
+// tryLines calls found for a good line that ends where b, which stands at an offset, does.
+func (r *reader) tryLines(b []byte, off int64, found func(*frame, int64)) {
 	for from, tried := 0, 0; tried < tries; from++ {
 		i := bytes.Index(b[from:], []byte(`{"se`))
 		if i < 0 {
@@ -234,8 +237,8 @@ func tryLines(b []byte, at spot, found func(*frame, int64)) {
 			continue
 		}
 		tried++
-		if f := decodeLine(b[from:], spot{at.salt, at.off + int64(from)}); f.why == "" && f.kind != 0 {
-			found(&f, at.off+int64(from))
+		if f := decodeLine(b[from:], spot{r.salt, off + int64(from)}, &r.again); f.why == "" && f.kind != 0 {
+			found(&f, off+int64(from))
 			return
 		}
 	}

@@ -212,6 +212,7 @@ type reader struct {
 	off     int64 // of its header
 	payload []byte
 	room    []byte // reused for payloads that are not in the file as they are
+	again   []byte // reused for lines that are spelled again to see whether they are spelled so
 
 	badAt  int64 // where a frame was missed, and why
 	why    string

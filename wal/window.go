@@ -69,10 +69,11 @@ func (w *window) ahead() int64 {
 }
 
 // line returns the bytes from off up to and with the next line end, valid until the
-// next call; nil where none comes within limit bytes. What is read for that doubles,
-// so that it stays in proportion to the line.
+// next call; nil where none comes within limit bytes. What is read for that grows, so that
+// it stays in proportion to the line. The end of a long one is looked for before
+// there is room made for it: what only looks like a line takes no memory.
 func (w *window) line(off, limit int64) ([]byte, error) {
-	for n := int64(lineStep); ; n *= 4 {
+	for n := int64(lineStep); ; n = min(4*n, windowSize) {
 		b, err := w.at(off, min(n, limit))
 		if err != nil {
 			return nil, err
@@ -83,7 +84,67 @@ func (w *window) line(off, limit int64) ([]byte, error) {
 		if int64(len(b)) < n {
 			return nil, nil
 		}
+		if n == windowSize {
+			return w.longLine(off, limit)
+		}
 	}
+}
+
+// longLine is line for one that goes on behind the first window. A zero byte there, of which
+// files have any number that no disk has, means that it is none.
+func (w *window) longLine(off, limit int64) ([]byte, error) {
+	for to := off + windowSize; to < off+limit; {
+		b, err := w.at(to, min(windowSize, off+limit-to))
+		if err != nil {
+			return nil, err
+		}
+		end := bytes.IndexByte(b, '\n')
+		if zero := bytes.IndexByte(b, 0); len(b) == 0 || zero >= 0 && (end < 0 || zero < end) {
+			return nil, nil
+		}
+		if end >= 0 {
+			return w.whole(off, to+int64(end)+1-off)
+		}
+		to += int64(len(b))
+	}
+	return nil, nil
+}
+
+// whole returns the line of n bytes at off; nil where it became shorter meanwhile.
+func (w *window) whole(off, n int64) ([]byte, error) {
+	b, err := w.at(off, n)
+	if int64(len(b)) < n {
+		b = nil
+	}
+	return b, err
+}
+
+// nextLine returns where a line may begin where none begins at off: behind the last zero
+// byte before the next line end, or behind that where there is no zero; the size where
+// no line ends any more.
+func (w *window) nextLine(off int64) (int64, error) {
+	next := int64(-1)
+	for off < w.size {
+		b, err := w.at(off, windowSize)
+		if err != nil {
+			return off, err
+		}
+		end := bytes.IndexByte(b, '\n')
+		if end < 0 {
+			end = len(b)
+		}
+		if zero := bytes.LastIndexByte(b[:end], 0); zero >= 0 {
+			next = off + int64(zero) + 1
+		}
+		switch {
+		case end < len(b) && next >= 0:
+			return next, nil
+		case end < len(b):
+			return off + int64(end) + 1, nil
+		}
+		off += int64(len(b))
+	}
+	return w.size, nil
 }
 
 func (w *window) fill(off, n int64) error {

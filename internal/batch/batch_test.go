@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/vlogdb/vlog/fuzz/cost"
 	"github.com/vlogdb/vlog/internal/fault"
 )
 
@@ -245,7 +246,9 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, p []byte) {
 		var b Batch
-		if err := Decode(&b, p); err != nil {
+		var err error
+		cost.Within(t, 64*len(p)+1<<20, func() { err = Decode(&b, p) })
+		if err != nil {
 			if !errors.Is(err, fault.ErrCorrupt) && !errors.Is(err, fault.ErrIncompatible) {
 				t.Fatal(err)
 			}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vlogdb/vlog/fuzz/cost"
 	"github.com/vlogdb/vlog/internal/fault"
 )
 
@@ -65,7 +66,9 @@ func FuzzParseJSON(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		b := &Batch{}
-		if ParseJSON(b, text) != nil {
+		var err error
+		cost.Within(t, 64*len(text)+1<<20, func() { err = ParseJSON(b, text) })
+		if err != nil {
 			return
 		}
 		if _, err := Append(nil, b); err != nil || !bytes.Equal(AppendJSON(nil, b), text) {

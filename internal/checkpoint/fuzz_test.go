@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vlogdb/vlog/fuzz/cost"
 	"github.com/vlogdb/vlog/internal/batch"
 	"github.com/vlogdb/vlog/internal/fault"
 	"github.com/vlogdb/vlog/internal/state"
@@ -37,7 +38,10 @@ func FuzzLoad(f *testing.F) {
 			b = file(h, count, b)
 		}
 		writeFile(t, m, Backup, b)
-		p, sum, err := Load(m, Backup, ours)
+		var p *state.Picture
+		var sum Summary
+		var err error
+		cost.Within(t, readCost(len(b)), func() { p, sum, err = Load(m, Backup, ours) })
 		if err != nil {
 			if k := fault.KindOf(err); k != fault.ErrCorrupt && k != fault.ErrForeign && k != fault.ErrIncompatible {
 				t.Fatal(err)
@@ -71,7 +75,10 @@ func FuzzLoadLines(f *testing.F) {
 		m := vfs.NewMem(vfs.MemOptions{})
 		check(t, m.Mkdir("log"))
 		writeFile(t, m, Backup, b)
-		p, sum, err := Load(m, Backup, ours)
+		var p *state.Picture
+		var sum Summary
+		var err error
+		cost.Within(t, readCost(len(b)), func() { p, sum, err = Load(m, Backup, ours) })
 		if err != nil {
 			if k := fault.KindOf(err); k != fault.ErrCorrupt && k != fault.ErrForeign && k != fault.ErrIncompatible {
 				t.Fatal(err)
@@ -190,7 +197,9 @@ func FuzzFlags(f *testing.F) {
 		for _, name := range []string{Recover, Truncate, TruncateFlag} {
 			writeFile(t, m, name, b)
 		}
-		fl, err := ReadFlags(m, ours)
+		var fl Flags
+		var err error
+		cost.Within(t, readCost(0), func() { fl, err = ReadFlags(m, ours) })
 		check(t, err)
 		if !fl.Recover || !fl.Truncate || !fl.TruncateFlag {
 			t.Fatalf("%+v", fl)
@@ -200,6 +209,65 @@ func FuzzFlags(f *testing.F) {
 		}
 		if fl.Tail != nil && (len(b) > maxFlag || !bytes.Equal(fl.Tail.Store, ours[:])) {
 			t.Fatalf("believed: %q", b)
+		}
+	})
+}
+
+// FuzzPeek reads the two ends of any bytes: they say what the whole says, wherever that
+// verifies.
+func FuzzPeek(f *testing.F) {
+	h := Header{Store: ours, At: state.Position{Seq: 7, Time: 8, Chain: batch.Chain{9}}}
+	f.Add(file(h, 2, []byte(entry(1, "a", "1")), []byte(entry(7, "b", "2"))))
+	f.Add(file(h, 0))
+	f.Add(linesFile(h, 1, `{"k":"a","v":1,"seq":1}`+"\n"))
+	f.Add(linesFile(h, 0))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m := vfs.NewMem(vfs.MemOptions{})
+		check(t, m.Mkdir("log"))
+		writeFile(t, m, Backup, b)
+		var whole, ends Summary
+		var err, peeked error
+		cost.Within(t, readCost(len(b)), func() { whole, err = Verify(m, Backup, ours) })
+		cost.Within(t, readCost(len(b)), func() { ends, peeked = Peek(m, Backup, ours) })
+		for _, err := range []error{err, peeked} {
+			if k := fault.KindOf(err); err != nil && k != fault.ErrCorrupt && k != fault.ErrForeign && k != fault.ErrIncompatible {
+				t.Fatal(err)
+			}
+		}
+		if err == nil && (peeked != nil || ends != whole) {
+			t.Fatalf("the ends say %+v, %v, the whole %+v", ends, peeked, whole)
+		}
+	})
+}
+
+// readCost is what reading n bytes of a checkpoint may allocate, whatever they say.
+func readCost(n int) int { return 64*n + 8<<20 }
+
+// FuzzKeep has any bytes as the store's setting: what is taken is one thing to keep, and
+// the same when it is written again.
+func FuzzKeep(f *testing.F) {
+	for _, k := range []Keep{DefaultKeep(), {Batches: 1 << 63}, {For: 1<<63 - 1}, {All: true}} {
+		b, err := k.Encode()
+		check(f, err)
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		keepIn := func(b []byte) (Keep, error) {
+			e := state.NewEdit(state.Empty())
+			e.Apply(&batch.Batch{Ops: []batch.Op{{Kind: batch.Put, Key: KeepKey(), Value: b}}}, state.Position{Seq: 1})
+			return KeepOf(e.Picture())
+		}
+		k, err := keepIn(b)
+		if err != nil {
+			if fault.KindOf(err) != fault.ErrIncompatible {
+				t.Fatal(err)
+			}
+			return
+		}
+		again, err := k.Encode()
+		check(t, err)
+		if got, err := keepIn(again); err != nil || got != k || k.Check() != nil {
+			t.Fatalf("%q is %+v, then %+v, %v", b, k, got, err)
 		}
 	})
 }

@@ -303,6 +303,7 @@ func TestLinesLimits(t *testing.T) {
 	}{
 		"header without an end": {append([]byte(beginHeader), bytes.Repeat([]byte("0"), 4*flushSize)...), flushSize},
 		"long header":           {append(append([]byte(beginHeader), bytes.Repeat([]byte("0"), maxMark)...), good...), flushSize},
+		"entry of zeros":        {append(append(bytes.Clone(good), entry[:12]...), make([]byte, 8*flushSize)...), flushSize},
 		"block without an end":  {append(bytes.Clone(good), strings.Repeat(entry, 2*maxText/len(entry))...), maxText + 2*flushSize},
 	} {
 		damaged(t, what, c.b, fault.ErrCorrupt)

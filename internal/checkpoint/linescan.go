@@ -19,6 +19,10 @@ const (
 	maxMark = 4 << 10                   // a header, a block line, a footer
 	maxLine = 3*batch.MaxRecord + 1<<10 // an entry
 	maxText = 10 * BlockSize            // the lines of a block, where they are several
+
+	// longLine is how far a line is read without a look for zero bytes. Files have any
+	// number of them that no disk has; they are not to be read into memory.
+	longLine = 64 << 10
 )
 
 // lineReader reads what lines spells.
@@ -148,6 +152,9 @@ func (r *lineReader) line(most int64) ([]byte, error) {
 		if i := bytes.IndexByte(r.buf[seen:], '\n'); i >= 0 {
 			r.end = seen + i + 1
 			break
+		}
+		if len(r.buf)-from > longLine && bytes.IndexByte(r.buf[seen:], 0) >= 0 {
+			return nil, at(damage("a zero byte in a line"), r.name, r.off+int64(from))
 		}
 		if seen = len(r.buf); int64(seen-from) > most {
 			break

@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // spellings holds the first spelling of each key, by what that system compares.
@@ -80,10 +81,14 @@ func appendObject(dst []byte, v map[string]any) []byte {
 // number spells a number that equal numbers share: whole ones exactly, others as
 // the nearest float, as that system holds them.
 func number(n json.Number) string {
-	if i, ok := new(big.Int).SetString(n.String(), 10); ok {
-		return i.String()
+	text := n.String()
+	if text == "-0" {
+		return "0"
 	}
-	f, err := strconv.ParseFloat(n.String(), 64)
+	if !strings.ContainsAny(text, ".eE") { // JSON has one spelling for each, however long
+		return text
+	}
+	f, err := strconv.ParseFloat(text, 64)
 	if err == nil {
 		if i, exact := big.NewFloat(f).Int(nil); exact == big.Exact {
 			return i.String()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/vlogdb/vlog/fuzz/cost"
 	"github.com/vlogdb/vlog/internal/batch"
 	"github.com/vlogdb/vlog/internal/fault"
 )
@@ -112,13 +113,19 @@ func FuzzLoader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, image []byte, cut uint16) {
 		n := min(int(cut), len(image))
 		l := NewLoader(Position{Seq: 1 << 20})
-		if l.Add(bytes.Clone(image[:n])) != nil || l.Add(bytes.Clone(image[n:])) != nil {
-			if _, err := l.Picture(); !errors.Is(err, fault.ErrCorrupt) {
+		var p *Picture
+		var taken bool
+		var err error
+		cost.Within(t, 64*len(image)+8<<20, func() {
+			taken = l.Add(bytes.Clone(image[:n])) == nil && l.Add(bytes.Clone(image[n:])) == nil
+			p, err = l.Picture()
+		})
+		if !taken {
+			if !errors.Is(err, fault.ErrCorrupt) {
 				t.Fatal(err)
 			}
 			return
 		}
-		p, err := l.Picture()
 		if err != nil {
 			t.Fatal(err)
 		}
