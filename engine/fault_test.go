@@ -176,7 +176,7 @@ func TestPoisoned(t *testing.T) { both(t, testPoisoned) }
 
 func testPoisoned(t *testing.T) {
 	mem := tracked()
-	disk := newFailing(mem.Reopen()).dropping(mem)
+	disk := newFailing(mem.Reopen()).dropping()
 	db := open(t, disk, quiet)
 	put(t, db, "a", "1")
 	ctx := t.Context()
@@ -251,8 +251,8 @@ func testCheckpointUnsure(t *testing.T) {
 }
 
 // dropping marks the pages of a failed sync clean, as systems do.
-func (f *failing) dropping(mem *vfs.Mem) *failing {
-	f.DropOnSync(mem.DropDirty)
+func (f *failing) dropping() *failing {
+	f.DropOnSync(vfs.OnChange())
 	return f
 }
 

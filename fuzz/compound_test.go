@@ -64,7 +64,7 @@ func failOpenings(ctx context.Context, t *testing.T, x *explorer, j job) (failed
 // where nothing failed.
 func failOpening(ctx context.Context, t *testing.T, x *explorer, j job, inj vfs.Injector) bool {
 	mem := j.img.Mem(true)
-	fail := vfs.NewFail(mem.Reopen(), inj).DropOnSync(mem.DropDirty)
+	fail := vfs.NewFail(mem.Reopen(), inj).DropOnSync(vfs.OnChange())
 	db, err := engine.OpenFS(ctx, fail, small(x.codec, seedOf(j.img)))
 	if err == nil {
 		if err := db.Close(); err != nil && !isNamed(err) {

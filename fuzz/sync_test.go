@@ -51,7 +51,7 @@ func failSync(ctx context.Context, t *testing.T, x *explorer, n int) bool {
 		if fail != nil {
 			injected += fail.Injected()
 		}
-		fail = vfs.NewFail(mem.Reopen(), inj).DropOnSync(mem.DropDirty)
+		fail = vfs.NewFail(mem.Reopen(), inj).DropOnSync(vfs.OnChange())
 		return fail
 	})
 	if injected+fail.Injected() == 0 {

@@ -105,7 +105,7 @@ func (d *door) fs() vfs.FS {
 	if d.through != nil {
 		disk = d.through(disk)
 	}
-	fail := vfs.NewFail(disk, vfs.InjectorFunc(d.fail)).DropOnSync(d.drop)
+	fail := vfs.NewFail(disk, vfs.InjectorFunc(d.fail)).DropOnSync(d.drops)
 	return vfs.NewLog(vfs.NewSlow(fail, d.delay), d.record)
 }
 
@@ -184,13 +184,8 @@ func troubleOf(op vfs.Op, dice uint64) (how string, err error) {
 	return fmt.Sprintf("%v, %s", op.Kind, fault.KindOf(cause).Code()), cause
 }
 
-// drop does to a file what a failed sync does; half the time the pages stay dirty.
-func (d *door) drop(name string) error {
-	if mix(d.w.seed, "drop", name)%2 == 0 {
-		return nil
-	}
-	return d.mem.DropDirty(name)
-}
+// drops says whether a failed sync marks the pages clean; half the time they stay dirty.
+func (d *door) drops(op vfs.Op) bool { return mix(d.w.seed, "drop", op.Name)%2 == 1 }
 
 // record tells the story of changes, and of what fails.
 func (d *door) record(op vfs.Op, err error) {

@@ -231,7 +231,7 @@ func TestFailBackup(t *testing.T) {
 				n := 1
 				for ; ; n++ {
 					disk := s.place.Crash(vfs.Kept, 1)
-					fail := vfs.NewFail(disk.Reopen(), vfs.Nth(n, cause)).DropOnSync(disk.DropDirty)
+					fail := vfs.NewFail(disk.Reopen(), vfs.Nth(n, cause)).DropOnSync(vfs.OnChange())
 					err := s.run(fail)
 					if fail.Injected() == 0 {
 						check(t, err)

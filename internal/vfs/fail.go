@@ -21,7 +21,7 @@ func (fn InjectorFunc) Fail(op Op) error { return fn(op) }
 type Fail struct {
 	wrap
 	inj      Injector
-	drop     func(name string) error
+	drops    func(op Op) bool
 	injected atomic.Int64
 }
 
@@ -38,11 +38,23 @@ func NewFail(fs FS, inj Injector) *Fail {
 	return f
 }
 
-// DropOnSync has drop called with the name of each file whose sync is made to
-// fail; give it Mem.DropDirty. It returns f.
-func (f *Fail) DropOnSync(drop func(name string) error) *Fail {
-	f.drop = drop
+// DropOnSync lets each sync of a file that is made to fail, and that which matches,
+// do what the system does then (see Mem.DropDirty). It returns f.
+//
+// It is done to the file that is open and not to what its name leads to: a file is
+// often renamed while it is open, and then the old name leads nowhere.
+func (f *Fail) DropOnSync(which func(op Op) bool) *Fail {
+	f.drops = which
 	return f
+}
+
+// dropDirty drops the unsynced writes of a file, where it can be told to.
+func dropDirty(file File) error {
+	d, ok := file.(interface{ DropDirty() error })
+	if !ok {
+		return fail("dropdirty", "", errors.New("only a file of a Mem can lose its pages"))
+	}
+	return d.DropDirty()
 }
 
 // Injected returns how many errors were injected so far.
@@ -68,8 +80,8 @@ func (f *Fail) perhaps(op Op, do func(op Op) error) error {
 	case op.Kind == OpWrite && isShort:
 		op.Len /= 2
 		return also(err, do(op))
-	case op.Kind == OpSync && f.drop != nil:
-		return also(err, f.drop(op.Name))
+	case op.Kind == OpSync && f.drops != nil && f.drops(op):
+		return also(err, dropDirty(op.file))
 	}
 	return err
 }

@@ -91,6 +91,16 @@ func (f *memFile) Sync() error {
 	})
 }
 
+// DropDirty does to the file what Mem.DropDirty does, whatever its name is by now.
+func (f *memFile) DropDirty() error {
+	f.d.mu.Lock()
+	defer f.d.mu.Unlock()
+	if f.d.track {
+		f.node.file.drop()
+	}
+	return nil
+}
+
 // Stat returns size and link count.
 func (f *memFile) Stat() (Stat, error) {
 	f.d.mu.RLock()

@@ -48,6 +48,8 @@ type Op struct {
 	NewName string // of a rename
 	Offset  int64  // of a read or write
 	Len     int64  // bytes read or written; the new size for a truncate
+
+	file File // that a sync is of, whatever it is called by now
 }
 
 // String returns the operation as one line of a trace, for example

@@ -148,8 +148,11 @@ func (f *wrapFile) Truncate(size int64) error {
 
 // Sync makes the content durable.
 func (f *wrapFile) Sync() error {
-	return f.w.run(Op{Kind: OpSync, Name: f.name}, func(Op) error { return f.f.Sync() })
+	return f.w.run(Op{Kind: OpSync, Name: f.name, file: f.f}, func(Op) error { return f.f.Sync() })
 }
+
+// DropDirty passes on to a file that can do so.
+func (f *wrapFile) DropDirty() error { return dropDirty(f.f) }
 
 // Stat returns size and link count.
 func (f *wrapFile) Stat() (s Stat, err error) {

@@ -84,7 +84,7 @@ readdir d
 func TestFailEachOperation(t *testing.T) {
 	for n := 1; ; n++ {
 		m := tracked()
-		f := NewFail(m, Nth(n, syscall.ENOSPC)).DropOnSync(m.DropDirty)
+		f := NewFail(m, Nth(n, syscall.ENOSPC)).DropOnSync(OnChange())
 		err := work(f)
 		if f.Injected() == 0 {
 			if err != nil || n < 15 {
@@ -125,13 +125,28 @@ func TestFailShort(t *testing.T) {
 
 func TestFailSyncDropsPages(t *testing.T) {
 	m := tracked()
-	f := NewFail(m, When(OnKind(OpSync), Nth(1, syscall.EIO))).DropOnSync(m.DropDirty)
+	f := NewFail(m, When(OnKind(OpSync), Nth(1, syscall.EIO))).DropOnSync(OnChange())
 	g := create(t, f, "a", "text")
 	check(t, f.SyncDir("."))
 	want(t, g.Sync(), fault.ErrIO)
 	check(t, g.Sync())
 	wantStates(t, m, Lost, "a=")
 	wantStates(t, m, Kill, "a=t*1+e*1+x*1+t*1")
+}
+
+// TestFailSyncDropsPagesOfRenamed: segments are made as spares and renamed while they
+// are open; the pages that a failed sync drops are theirs all the same.
+func TestFailSyncDropsPagesOfRenamed(t *testing.T) {
+	m := tracked()
+	f := NewFail(NewLog(m, new(Trace).Record), When(OnKind(OpSync), Nth(1, syscall.EIO))).DropOnSync(OnChange())
+	g := create(t, f, "spare", "text")
+	check(t, f.Rename("spare", "segment"))
+	put(t, create(t, f, "spare", ""), "other", 1, 0)
+	check(t, f.SyncDir("."))
+	want(t, g.Sync(), fault.ErrIO)
+	check(t, g.Sync())
+	wantAmong(t, m, Kept, "segment= spare=o*1+t*1+h*1+e*1+r*1")
+	wantStates(t, m, Kill, "segment=t*1+e*1+x*1+t*1 spare=o*1+t*1+h*1+e*1+r*1")
 }
 
 func TestFailCloseCloses(t *testing.T) {
