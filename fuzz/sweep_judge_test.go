@@ -130,7 +130,7 @@ func (s *stage) state(ctx context.Context) error {
 // even filled for want of space.
 func (s *stage) mustStop(op vfs.Op) bool {
 	_, bare := cutPlace(op.Name)
-	unnamed := errors.Is(s.told, engine.ErrNoSpace)
+	unnamed := errors.Is(s.told, engine.ErrNoSpace) || s.act.beside && toldIn(s.told) == "IO at log/spare"
 	return op.Name == bare && !s.act.looks && (op.Kind == vfs.OpSyncDir || op.Kind == vfs.OpSync && !unnamed)
 }
 
