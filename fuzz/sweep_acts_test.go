@@ -12,6 +12,7 @@ import (
 
 	"github.com/vlogdb/vlog/engine"
 	"github.com/vlogdb/vlog/internal/fault"
+	"github.com/vlogdb/vlog/internal/vfs"
 	"github.com/vlogdb/vlog/recovery"
 )
 
@@ -241,11 +242,27 @@ func keepings() []*act {
 		{name: "checkpoint, nothing new", prepare: func(ctx context.Context, s *stage) error { return checkpoint(ctx, s) }, quiet: true, do: checkpoint},
 		{name: "close", before: begun, do: ending},
 		{name: "close, nothing written", do: ending},
+		{name: "checkpoint, the segment is empty", prepare: refused, do: checkpoint},
+		{name: "close, the segment is empty", prepare: refused, do: ending},
 		{name: "close, not synced", before: begun, opts: func(o *engine.Options) { o.Sync = engine.SyncNever }, loses: true, do: func(ctx context.Context, s *stage) error {
 			db := s.w.db
 			return s.loses(db, ending(ctx, s))
 		}},
 	}
+}
+
+// refused lets a write find no space once a segment is begun for it.
+func refused(ctx context.Context, s *stage) error {
+	inj := s.gate.inj
+	s.gate.inj = vfs.When(vfs.OnKind(vfs.OpWrite), vfs.From(2, engine.ErrNoSpace))
+	s.gate.set(true)
+	err := s.writes(func() error { return s.w.db.Put(ctx, []byte("x"), nil) }, filled[0]...)
+	s.gate.set(false)
+	s.gate.inj, s.gate.failed = inj, nil
+	if !errors.Is(err, engine.ErrNoSpace) {
+		return fmt.Errorf("a full disk is not told of: %w", err)
+	}
+	return nil
 }
 
 // upkeep is what a store does by itself.

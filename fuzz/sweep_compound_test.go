@@ -13,7 +13,7 @@ import (
 
 // compounded are the acts that a second fault is tried in.
 var compounded = []string{
-	"put", "put, the first", "update, rotating", "delete, rotating", "sync", "checkpoint, another", "close", "close, not synced",
+	"put", "put, the first", "update, rotating", "delete, rotating", "sync", "checkpoint, another", "close", "close, not synced", "checkpoint, the segment is empty", "close, the segment is empty",
 	"open, empty", "open, torn", "open, not synced", "open, renamed", "open, flag raised", "open, change Keep",
 	"backup, the first", "backup, prune", "restore, an older moment", "salvage, damaged",
 }
