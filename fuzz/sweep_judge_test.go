@@ -126,12 +126,20 @@ func (s *stage) state(ctx context.Context) error {
 }
 
 // mustStop says whether an operation that failed is a sync of something that the store
-// rests on: not of a copy elsewhere, and not of a file without a name yet that was not
-// even filled for want of space.
+// rests on: not of a copy elsewhere, and where there was no space neither of a file that
+// has no name yet nor of the directory for a promotion that was taken back: what a power
+// cut brings back of that, opening removes.
 func (s *stage) mustStop(op vfs.Op) bool {
 	_, bare := cutPlace(op.Name)
-	unnamed := errors.Is(s.told, engine.ErrNoSpace) || s.act.beside && toldIn(s.told) == "IO at log/spare"
-	return op.Name == bare && !s.act.looks && (op.Kind == vfs.OpSyncDir || op.Kind == vfs.OpSync && !unnamed)
+	full := errors.Is(s.told, engine.ErrNoSpace)
+	switch {
+	case op.Name != bare || s.act.looks:
+		return false
+	case op.Kind == vfs.OpSyncDir:
+		return !full || !strings.Contains(s.act.name, "checkpoint")
+	}
+	ahead := s.act.beside && toldIn(s.told) == "IO at log/spare"
+	return op.Kind == vfs.OpSync && !full && !ahead
 }
 
 // sees looks at what readers see: what was acknowledged.

@@ -50,6 +50,7 @@ func breakages() []breakage {
 		{"sync", vfs.OnKind(vfs.OpSync), io, true, false},
 		{"sync, no space", vfs.OnKind(vfs.OpSync), full, true, false},
 		{"directory sync", vfs.OnKind(vfs.OpSyncDir), io, false, false},
+		{"directory sync, no space", vfs.OnKind(vfs.OpSyncDir), full, false, false},
 		{"read", vfs.OnKind(vfs.OpOpen, vfs.OpRead, vfs.OpStat, vfs.OpReadDir, vfs.OpHeld, vfs.OpLock), io, false, false},
 		{"close", vfs.OnKind(vfs.OpClose, vfs.OpUnlock), io, false, false},
 	}
