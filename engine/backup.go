@@ -127,10 +127,7 @@ func looking(clock func() time.Time) recovery.Options {
 }
 
 func (o BackupOptions) internal() backup.Options {
-	if o.Clock == nil {
-		o.Clock = time.Now
-	}
-	return backup.Options{Prune: o.Prune, Verify: o.Verify, DryRun: o.DryRun, Progress: o.Progress, Now: o.Clock}
+	return backup.Options{Prune: o.Prune, Verify: o.Verify, DryRun: o.DryRun, Progress: o.Progress, Now: told(o.Clock)}
 }
 
 // RestoreOptions of a restore. The zero value restores the newest moment; at most one

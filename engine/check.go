@@ -37,8 +37,5 @@ func Check(ctx context.Context, dir string, opts CheckOptions, found func(Findin
 // CheckFS is Check at the root of a file system, which stays open. It serves this
 // module's own tests and tools.
 func CheckFS(ctx context.Context, fsys vfs.FS, opts CheckOptions, found func(Finding)) (CheckSummary, error) {
-	if opts.Clock == nil {
-		opts.Clock = time.Now
-	}
-	return recovery.Check(ctx, fsys, recovery.CheckOptions{Progress: opts.Progress, Now: opts.Clock}, found)
+	return recovery.Check(ctx, fsys, recovery.CheckOptions{Progress: opts.Progress, Now: told(opts.Clock)}, found)
 }

@@ -47,7 +47,8 @@ type Options struct {
 	// Logger is told what nobody else learns of, such as a failed checkpoint in
 	// the background; nil is silent.
 	Logger *slog.Logger
-	// Clock gives the time of batches, which orders nothing; nil is time.Now.
+	// Clock gives the time of batches, which orders nothing; nil is time.Now. What is
+	// before 1678 or behind 2262 counts as the first or last moment there is.
 	// Random gives epochs and ids; nil is crypto/rand. Both may be called at once,
 	// with locks held: they must not call the DB, wait or panic.
 	Clock  func() time.Time
@@ -162,9 +163,7 @@ func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.Clock == nil {
-		o.Clock = time.Now
-	}
+	o.Clock = told(o.Clock)
 	if o.Random == nil {
 		o.Random = random
 	}

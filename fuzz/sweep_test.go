@@ -2,7 +2,6 @@ package fuzz
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -14,9 +13,6 @@ import (
 	"github.com/vlogdb/vlog/engine"
 	"github.com/vlogdb/vlog/internal/fault"
 )
-
-// rewrite writes testdata/sweep.txt again.
-var rewrite = flag.Bool("sweep.rewrite", false, "write the table of what comes of which fault again")
 
 // TestSweep makes the 1st, 2nd, 3rd … operation of the disk fail, in each way, in each
 // public operation of the engine, until that passes untouched. Each time: the answer is
@@ -30,7 +26,7 @@ func TestSweep(t *testing.T) {
 		return
 	}
 	const name = "testdata/sweep.txt"
-	if *rewrite {
+	if *update {
 		if err := os.WriteFile(name, []byte(x.String()), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -40,7 +36,7 @@ func TestSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := x.String(); got != string(want) {
-		t.Errorf("%s is not what comes of the faults (-sweep.rewrite writes it again):\n%s", name, got)
+		t.Errorf("%s is not what comes of the faults (-update writes it again):\n%s", name, got)
 	}
 }
 

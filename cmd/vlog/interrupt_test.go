@@ -88,7 +88,7 @@ func command(ts *testscript.TestScript, args []string) *exec.Cmd {
 		path := dir + string(os.PathSeparator) + args[0]
 		if _, err := os.Stat(path); err == nil {
 			cmd := exec.Command(path, args[1:]...)
-			cmd.Dir, cmd.Env = ts.MkAbs("."), []string{"PATH=" + ts.Getenv("PATH")}
+			cmd.Dir, cmd.Env = ts.MkAbs("."), []string{"PATH=" + ts.Getenv("PATH"), "GOCOVERDIR=" + ts.Getenv("GOCOVERDIR")} // where statements are counted
 			return cmd
 		}
 	}

@@ -96,7 +96,8 @@ func (f Floor) reached(c Header, nth int) bool {
 	case f.Keep.Batches > 0:
 		return f.Keep.Batches <= uint64(f.Last) && uint64(c.At.Seq) <= uint64(f.Last)-f.Keep.Batches
 	case f.Keep.For > 0:
-		return c.At.Time <= f.Now-int64(f.Keep.For)
+		since := f.Now - int64(f.Keep.For)
+		return since < f.Now && c.At.Time <= since // else it is before the first moment there is
 	}
 	return nth >= f.Keep.Checkpoints
 }

@@ -151,3 +151,17 @@ func TestListAndDrop(t *testing.T) {
 		t.Errorf("%d dropped, left %v", n, got)
 	}
 }
+
+// TestKeepForAtTheFirstMoment: a clock that stands far back must not come out far ahead.
+func TestKeepForAtTheFirstMoment(t *testing.T) {
+	for _, now := range []int64{math.MinInt64, math.MinInt64 + 1, 0, math.MaxInt64} {
+		f := Floor{Keep: Keep{For: time.Hour}, Now: now}
+		h := Header{At: state.Position{Time: max(now, math.MinInt64+int64(time.Hour)) - int64(time.Hour)}}
+		if old := now >= math.MinInt64+int64(time.Hour); f.reached(h, 1) != old {
+			t.Errorf("at %d: reached %v", now, !old)
+		}
+		if h.At.Time = now; f.reached(h, 1) {
+			t.Errorf("at %d: of now, and taken for an hour old", now)
+		}
+	}
+}

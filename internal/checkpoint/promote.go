@@ -97,8 +97,12 @@ func (p *Promoter) write(ctx context.Context, pic *state.Picture, now int64) (Su
 
 // undo removes flag and then file, never the other order. A full disk or a
 // cancelled context leaves the store as it was; after any other failure, or where
-// this one fails too, nobody knows what is durable.
+// this one fails too, nobody knows what is durable. Where no file could be made there
+// is nothing to take back: a process without descriptors could not even do that.
 func (p *Promoter) undo(cause error) error {
+	if _, none := errors.AsType[*notBegun](cause); none && !errors.Is(cause, fault.ErrExists) {
+		return cause
+	}
 	err := remove(p.FS, Recover)
 	if err == nil {
 		err = remove(p.FS, Backup)

@@ -138,6 +138,21 @@ func promoteUndoFails(t *testing.T, codec wal.Codec) {
 	}
 }
 
+// TestPromoteWithoutDescriptors: where no file can be opened nothing was begun, and
+// nothing need be taken back, which could not be done either.
+func TestPromoteWithoutDescriptors(t *testing.T) { codecs(t, promoteWithoutDescriptors) }
+
+func promoteWithoutDescriptors(t *testing.T, codec wal.Codec) {
+	m := dirOnly(t)
+	none := errors.New("too many open files")
+	_, err := promoter(vfs.NewFail(m, vfs.Always(none)), codec, new([]wal.Seq)).Run(t.Context(), picture(t, 20, nil))
+	if _, unsure := errors.AsType[*Unsure](err); unsure || !errors.Is(err, none) {
+		t.Errorf("%v", err)
+	}
+	_, err = promoter(m, codec, new([]wal.Seq)).Run(t.Context(), picture(t, 20, nil))
+	check(t, err)
+}
+
 // TestPromoteCancelled leaves the store as it was.
 func TestPromoteCancelled(t *testing.T) { codecs(t, promoteCancelled) }
 

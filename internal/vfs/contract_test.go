@@ -267,6 +267,13 @@ func testLock(t *testing.T, fsys FS) {
 	}
 	l, err = fsys.Lock("LOCK")
 	check(t, err)
+	if fsys.Remove("LOCK") == nil { // not everywhere
+		_, err = fsys.Lock("LOCK")
+		want(t, err, fault.ErrLocked)
+	}
+	check(t, l.Close())
+	l, err = fsys.Lock("LOCK")
+	check(t, err)
 	check(t, l.Close())
 	check(t, fsys.Mkdir("d"))
 	_, err = fsys.Lock("d")
@@ -325,6 +332,9 @@ func told(t *testing.T, what string, h Hints) {
 
 func testClosed(t *testing.T, fsys FS) {
 	f := create(t, fsys, "a", "text")
+	check(t, fsys.Mkdir("sub"))
+	below := create(t, fsys, "sub/a", "text")
+	check(t, fsys.SyncDir("sub"))
 	check(t, fsys.Close())
 	_, err := fsys.Open("a", ReadOnly)
 	want(t, err, fault.ErrClosed)
@@ -339,6 +349,7 @@ func testClosed(t *testing.T, fsys FS) {
 	for _, err := range []error{fsys.Remove("a"), fsys.Rename("a", "b"), fsys.Mkdir("d"), fsys.SyncDir("."), fsys.Replace("a", nil)} {
 		want(t, err, fault.ErrClosed)
 	}
+	check(t, errors.Join(below.Sync(), below.Close()))
 	check(t, f.Sync())
 	_, err = f.WriteAt([]byte("more"), 4)
 	check(t, err)

@@ -153,10 +153,10 @@ func (m *Mem) Lock(name string) (Lock, error) {
 	file := f.(*memFile)
 	m.d.mu.Lock()
 	defer m.d.mu.Unlock()
-	if file.node.locked {
+	if m.d.root.locked {
 		return nil, fail("lock", name, fault.ErrLocked)
 	}
-	file.node.locked = true
+	file.node.locked, m.d.root.locked = true, true
 	return &memLock{f: file}, nil
 }
 
@@ -203,6 +203,6 @@ func (l *memLock) Close() error {
 	}
 	l.f.d.mu.Lock()
 	defer l.f.d.mu.Unlock()
-	l.f.node.locked = false
+	l.f.node.locked, l.f.d.root.locked = false, false
 	return nil
 }

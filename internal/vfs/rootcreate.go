@@ -20,10 +20,21 @@ func CreateOS(dir string) (FS, error) {
 	if err != nil {
 		return nil, fail("create", dir, err)
 	}
-	if err := syncPath(filepath.Dir(r.real)); err != nil {
+	err = syncPath(filepath.Dir(r.real))
+	if errors.Is(err, fs.ErrPermission) && r.begun() {
+		err = nil
+	}
+	if err != nil {
 		return nil, also(fail("create", dir, err), r.Close())
 	}
 	return r, nil
+}
+
+// begun says whether there is anything in the directory: whoever put that there came
+// past the sync of its name, so nothing is lost where the parent may not be read.
+func (r *rootFS) begun() bool {
+	list, err := r.ReadDir(".")
+	return err == nil && len(list) > 0
 }
 
 // makeDirs makes the missing directories from the top down, and syncs the parent

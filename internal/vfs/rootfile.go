@@ -60,7 +60,7 @@ func (f *rootFile) Sync() error {
 	if err := syncFile(f.File); err != nil {
 		return fail("sync", f.name, err)
 	}
-	return fail("sync", f.name, f.fs.present())
+	return fail("sync", f.name, f.fs.inPlace(f.name))
 }
 
 // Stat returns size and link count.

@@ -28,6 +28,8 @@ type rootFS struct {
 	path string      // as the user gave it
 	real string      // absolute, links resolved
 	id   os.FileInfo // of the directory that was opened
+
+	kept keptDirs
 }
 
 var _ FS = (*rootFS)(nil)
@@ -86,7 +88,10 @@ func (r *rootFS) Path() string { return r.path }
 func (r *rootFS) Boot() string { return bootID() }
 
 // Close releases the directory.
-func (r *rootFS) Close() error { return fail("close", ".", r.root.Close()) }
+func (r *rootFS) Close() error {
+	err := fail("close", ".", r.kept.close())
+	return also(fail("close", ".", r.root.Close()), err)
+}
 
 // Open opens a regular file.
 func (r *rootFS) Open(name string, mode Mode) (File, error) {
@@ -99,6 +104,9 @@ func (r *rootFS) Open(name string, mode Mode) (File, error) {
 
 func (r *rootFS) open(name string, mode Mode) (*rootFile, error) {
 	local, err := r.local(name)
+	if err == nil && mode != ReadOnly {
+		err = r.ours(name)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -180,6 +188,15 @@ func (r *rootFS) local(name string) (string, error) {
 	return local, nil
 }
 
+// toChange is local for an operation that changes something.
+func (r *rootFS) toChange(name string) (string, error) {
+	local, err := r.local(name)
+	if err == nil {
+		err = r.ours(name)
+	}
+	return local, err
+}
+
 func (r *rootFS) checkDir(local string) error {
 	info, err := r.root.Lstat(local)
 	if err != nil {
@@ -200,11 +217,11 @@ func (r *rootFS) rename(oldname, newname string) error {
 	if err := errors.Join(checkEntry(oldname), checkEntry(newname)); err != nil {
 		return err
 	}
-	from, err := r.local(oldname)
+	from, err := r.toChange(oldname)
 	if err != nil {
 		return err
 	}
-	to, err := r.local(newname)
+	to, err := r.toChange(newname)
 	if err != nil {
 		return err
 	}
@@ -242,16 +259,20 @@ func (r *rootFS) Remove(name string) error {
 	if err := checkEntry(name); err != nil {
 		return fail("remove", name, err)
 	}
-	local, err := r.local(name)
+	local, err := r.toChange(name)
 	if err != nil {
 		return fail("remove", name, err)
 	}
-	return fail("remove", name, r.root.Remove(local))
+	err = r.root.Remove(local)
+	if err == nil {
+		err = r.kept.forget(local)
+	}
+	return fail("remove", name, err)
 }
 
 // Mkdir makes one directory.
 func (r *rootFS) Mkdir(name string) error {
-	local, err := r.local(name)
+	local, err := r.toChange(name)
 	if err != nil {
 		return fail("mkdir", name, err)
 	}
@@ -280,16 +301,31 @@ func (r *rootFS) ReadDir(name string) ([]DirEntry, error) {
 // systems that cannot do it, is an error. On Windows there is no such call, and
 // the file system's journal has to do.
 func (r *rootFS) SyncDir(name string) error {
-	d, err := r.openDir(name)
-	if err != nil {
+	if err := r.syncDir(name); err != nil {
 		return fail("syncdir", name, err)
 	}
-	err = fail("syncdir", name, syncDir(d))
-	err = also(err, fail("syncdir", name, d.Close()))
+	return fail("syncdir", name, r.present())
+}
+
+func (r *rootFS) syncDir(name string) error {
+	local, err := r.local(name)
 	if err != nil {
 		return err
 	}
-	return fail("syncdir", name, r.present())
+	if err := r.checkDir(local); err != nil {
+		return err
+	}
+	if err := r.ours(name + "/"); err != nil {
+		return err
+	}
+	if d := r.kept.of(name); d != nil { // which takes no descriptor, for want of which nothing may fail here
+		return syncDir(d.f)
+	}
+	d, err := r.openDir(name)
+	if err != nil {
+		return err
+	}
+	return also(fail("syncdir", name, syncDir(d)), fail("syncdir", name, d.Close()))
 }
 
 func (r *rootFS) openDir(name string) (*os.File, error) {
@@ -301,29 +337,6 @@ func (r *rootFS) openDir(name string) (*os.File, error) {
 		return nil, err
 	}
 	return r.root.OpenFile(local, os.O_RDONLY|openFlags|openDirFlag, 0)
-}
-
-// present tells whether the directory that was opened is still where it was.
-// Everything goes on working below one that was removed or moved away, and
-// nobody would find it again: so each sync asks.
-func (r *rootFS) present() error { return r.presentFor("sync") }
-
-// Present implements FS.
-func (r *rootFS) Present() error { return r.presentFor("look") }
-
-func (r *rootFS) presentFor(op string) error {
-	info, err := os.Stat(r.real)
-	if err == nil && os.SameFile(info, r.id) {
-		return nil
-	}
-	if err == nil {
-		err = fs.ErrNotExist
-	}
-	return &fault.Error{
-		Op: op, At: fault.Place{Path: r.path}, Err: kindOf(err), Cause: cause(err),
-		Detail: "the directory was removed, replaced or renamed while open",
-		Hint:   "put it back and open it again",
-	}
 }
 
 // Replace puts data under name in one step.

@@ -260,6 +260,46 @@ func TestRootGone(t *testing.T) {
 	}
 }
 
+// A directory in the store is moved, and another put in its place: nothing is read or
+// written there, and what is open in the old one tells at the next sync.
+func TestDirGone(t *testing.T) {
+	dir := t.TempDir()
+	fsys, err := OpenOS(dir)
+	check(t, err)
+	at := filepath.Join(dir, "log")
+	check(t, fsys.Mkdir("log"))
+	f := create(t, fsys, "log/a", "text")
+	check(t, fsys.SyncDir("log"))
+	check(t, os.Rename(at, at+".moved"))
+	gone := func() {
+		t.Helper()
+		want(t, f.Sync(), fault.ErrNotFound)
+		want(t, fsys.SyncDir("log"), fault.ErrNotFound)
+		want(t, fsys.Replace("log/b", nil), fault.ErrNotFound)
+		want(t, fsys.Rename("log/a", "log/c"), fault.ErrNotFound)
+		want(t, fsys.Remove("log/a"), fault.ErrNotFound)
+		_, err := fsys.Open("log/b", Create)
+		want(t, err, fault.ErrNotFound)
+	}
+	gone()
+	check(t, os.Mkdir(at, 0o700))
+	check(t, os.WriteFile(filepath.Join(at, "a"), []byte("a stranger"), 0o600))
+	gone()
+	if list, err := os.ReadDir(at); len(list) != 1 || err != nil {
+		t.Fatalf("written into another directory: %v %v", list, err)
+	}
+	if got := read(t, fsys, "log/a"); got != "a stranger" { // who reads is told by what he finds
+		t.Errorf("read %q", got)
+	}
+	check(t, os.RemoveAll(at))
+	check(t, os.Rename(at+".moved", at))
+	check(t, f.Sync())
+	check(t, fsys.Remove("log/a"))
+	check(t, fsys.Remove("log"))
+	check(t, fsys.Mkdir("log"))
+	check(t, create(t, fsys, "log/a", "text").Sync())
+}
+
 func TestDenied(t *testing.T) {
 	if os.Getuid() == 0 {
 		t.Skip("root may do anything")

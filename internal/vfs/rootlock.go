@@ -12,48 +12,72 @@ import (
 // holds the lock, also where such locks forbid reading.
 const lockByte = 1 << 62
 
-// rootLock is a held lock.
-type rootLock struct{ f *rootFile }
+// rootLock is a held lock: that on the file, which others can ask about, and, where the
+// system has it, that on the directory. Whoever removes the file, or puts another in
+// its place, would let a second writer in but for the directory's.
+type rootLock struct {
+	f   *rootFile
+	dir *os.File
+}
 
 var _ Lock = (*rootLock)(nil)
 
 // Lock takes the exclusive lock on a file.
 func (r *rootFS) Lock(name string) (Lock, error) {
-	if err := r.lockable(); err != nil {
+	dir, err := r.lockRoot()
+	if err != nil {
 		return nil, fail("lock", name, err)
 	}
+	f, err := r.lockNamed(name)
+	if err != nil {
+		return nil, also(fail("lock", name, err), fail("unlock", name, dir.Close()))
+	}
+	return &rootLock{f: f, dir: dir}, nil
+}
+
+// lockRoot takes the lock of the directory.
+func (r *rootFS) lockRoot() (*os.File, error) {
+	d, err := r.openDir(".")
+	if err != nil {
+		return nil, err
+	}
+	err = r.lockable(d)
+	if err == nil {
+		err = lockDir(d)
+	}
+	if err != nil {
+		return nil, also(fail("lock", ".", err), fail("close", ".", d.Close()))
+	}
+	return d, nil
+}
+
+// lockNamed takes the lock of the file that has a name.
+func (r *rootFS) lockNamed(name string) (*rootFile, error) {
 	for range openTries {
 		f, err := r.open(name, Create)
 		if err != nil {
-			return nil, fail("lock", name, err)
+			return nil, err
 		}
 		if err := lockFile(f.File); err != nil {
 			return nil, also(fail("lock", name, err), f.Close())
 		}
 		same, err := r.stillNamed(f)
 		if same {
-			return &rootLock{f: f}, nil
+			return f, nil
 		}
 		if err := also(fail("lock", name, err), f.Close()); err != nil {
 			return nil, err
 		}
 	}
-	return nil, fail("lock", name, fault.ErrLocked)
+	return nil, fault.ErrLocked
 }
 
 // lockable fails on the network file systems known to take a lock here and let
 // another machine take it too.
-func (r *rootFS) lockable() error {
-	d, err := r.openDir(".")
-	if err != nil {
-		return err
-	}
+func (r *rootFS) lockable(d *os.File) error {
 	kind, err := networkFS(d)
-	if err := errors.Join(err, d.Close()); err != nil {
+	if err != nil || kind == "" {
 		return err
-	}
-	if kind == "" {
-		return nil
 	}
 	return &fault.Error{Op: "lock", At: fault.Place{Path: r.path}, Err: fault.ErrNoLocks, Detail: "this is " + kind}
 }
@@ -104,9 +128,12 @@ func (l *rootLock) SetContent(data []byte, durable bool) error {
 	return l.f.Sync()
 }
 
-// Close lets the lock go. It unlocks before it closes: a child being started at
-// this moment may still have the file, and would keep the lock until it runs.
+// Close lets the lock go, the file's before the directory's: whoever gets the one gets
+// the other. It unlocks before it closes: a child being started at this moment may still
+// have the files, and would keep the lock until it runs.
 func (l *rootLock) Close() error {
 	err := fail("unlock", l.f.name, unlockFile(l.f.File))
-	return also(err, l.f.Close())
+	err = also(err, l.f.Close())
+	err = also(err, fail("unlock", ".", unlockDir(l.dir)))
+	return also(err, fail("close", ".", l.dir.Close()))
 }

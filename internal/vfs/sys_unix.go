@@ -78,11 +78,36 @@ func lockError(err error) error {
 	return err
 }
 
+// lockDir takes the lock that a directory itself has. Where there is no such thing the
+// file's lock has to do.
+func lockDir(d *os.File) error {
+	err := flockDir(d, unix.LOCK_EX|unix.LOCK_NB)
+	if err == unix.EWOULDBLOCK {
+		return fault.ErrLocked
+	}
+	return onlyClosed(err)
+}
+
+// unlockDir lets that lock go.
+func unlockDir(d *os.File) error { return onlyClosed(flockDir(d, unix.LOCK_UN)) }
+
+func flockDir(d *os.File, how int) error {
+	return withFD(d, func(fd int) error { return retry(func() error { return unix.Flock(fd, how) }) })
+}
+
+// onlyClosed passes over what a file system says that does not know this kind of lock.
+func onlyClosed(err error) error {
+	if err == os.ErrClosed {
+		return err
+	}
+	return nil
+}
+
 // replace writes a temporary file, syncs it and renames it; the directory is the
 // caller's. renameio puts its temporary file at the top of the root it is given,
 // so it gets the directory of name as its root.
 func (r *rootFS) replace(name string, data []byte) (err error) {
-	local, err := r.local(name)
+	local, err := r.toChange(name)
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,11 @@ func unlockFile(f *os.File) error {
 	return withHandle(f, func(h windows.Handle) error { return windows.UnlockFileEx(h, 0, 1, 0, farByte()) })
 }
 
+// lockDir and unlockDir do nothing: a file that is open cannot be removed here, nor
+// another be put in its place.
+func lockDir(*os.File) error   { return nil }
+func unlockDir(*os.File) error { return nil }
+
 // lockHeld has to try, since the lock cannot be asked about: it takes a shared
 // lock and lets it go at once. Whoever calls Lock in that instant is told ErrLocked.
 func lockHeld(f *os.File) (bool, error) {

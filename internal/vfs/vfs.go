@@ -58,7 +58,8 @@ type FS interface {
 	SyncDir(name string) error
 	// Lock takes the exclusive kernel lock on a file, which it creates where it
 	// is missing, and never waits: ErrLocked where somebody else, in this process
-	// or another, has it. The lock ends with the process.
+	// or another, has it. The lock ends with the process. A directory has one: nobody
+	// gets it beside the holder where the file was removed or replaced meanwhile.
 	Lock(name string) (Lock, error)
 	// Held reports whether somebody has the lock, without taking it.
 	Held(name string) (bool, error)
