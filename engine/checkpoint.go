@@ -7,6 +7,7 @@ import (
 
 	"github.com/vlogdb/vlog/internal/checkpoint"
 	"github.com/vlogdb/vlog/internal/fault"
+	"github.com/vlogdb/vlog/wal"
 )
 
 // CheckpointResult is what a checkpoint did.
@@ -105,8 +106,7 @@ func (c *core) promote(ctx context.Context, pace checkpoint.Pace, res *Checkpoin
 	c.promoter.Pace = pace
 	done, err := c.promoter.Run(ctx, pic)
 	if u, ok := errors.AsType[*checkpoint.Unsure](err); ok {
-		c.poison(u.Cause)
-		return &fault.Error{Op: "checkpoint", Err: fault.ErrPoisoned, Cause: u.Cause}
+		return c.stopped(u.Cause)
 	}
 	if err != nil {
 		return err
@@ -117,12 +117,25 @@ func (c *core) promote(ctx context.Context, pace checkpoint.Pace, res *Checkpoin
 	return nil
 }
 
-// rotateFailed ends writing unless the failure left the log as it was.
+// rotateFailed ends writing unless the failure left the log as it was: a seal that could
+// not be written was taken back, one that could not be synced was not, whatever the
+// cause. A log that takes no more work has said why.
 func (c *core) rotateFailed(err error) error {
-	if !errors.Is(err, fault.ErrNoSpace) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-		c.poison(err)
+	_, whole := errors.AsType[*wal.NotWritten](err)
+	whole = whole || errors.Is(err, fault.ErrNoSpace)
+	for _, ours := range []error{context.Canceled, context.DeadlineExceeded, fault.ErrPoisoned, fault.ErrClosed} {
+		whole = whole || errors.Is(err, ours)
 	}
-	return err
+	if whole && !errors.Is(err, fault.ErrAmbiguous) {
+		return err
+	}
+	return c.stopped(err)
+}
+
+// stopped ends writing because of what a checkpoint met, and is what that answers.
+func (c *core) stopped(cause error) error {
+	c.poison(cause)
+	return &fault.Error{Op: "checkpoint", Err: fault.ErrPoisoned, Cause: cause}
 }
 
 // wrote is told of every group that was published.
@@ -149,6 +162,9 @@ func (c *core) keeper() {
 		if logged := c.logged.Load(); logged >= spareDue && c.store.Writer.WantsSpare() {
 			err := c.store.Writer.Prepare(c.life, c.breathe)
 			c.tell("prepare a log file", err)
+			if err != nil && c.store.Writer.Err() != nil {
+				c.committer.Poison(err)
+			}
 			spareDue = c.again(err, logged, 0)
 		}
 		if logged := c.logged.Load(); logged >= due {

@@ -34,6 +34,7 @@ func register(n int) []byte { return fmt.Append(nil, "r", n) }
 type deeds struct {
 	list      []deed
 	committed bool
+	seq       uint64 // of its batch, where that is known
 }
 
 // serial says what may come of transactions one after the other.
@@ -108,13 +109,16 @@ func (w *witness) transaction(rng *rand.Rand, d *deeds) error {
 	case 0:
 		return w.db.View(ctx, func(_ context.Context, tx *engine.Tx) error { return w.look(tx, rng, d) })
 	case 1, 2:
-		return w.db.Update(ctx, func(_ context.Context, tx *engine.Tx) error { return w.act(tx, rng, d) })
+		var last *engine.Tx
+		err := w.db.Update(ctx, func(_ context.Context, tx *engine.Tx) error { last = tx; return w.act(tx, rng, d) })
+		d.seq = last.Seq()
+		return err
 	case 3:
 		p, err := w.db.Submit(ctx, func(_ context.Context, tx *engine.Tx) error { return w.act(tx, rng, d) })
 		if err != nil {
 			return err
 		}
-		_, err = p.Wait(ctx)
+		d.seq, err = p.Wait(ctx)
 		return err
 	default:
 		tx, err := w.db.Begin(ctx, engine.Mode(way-4)) // Deferred or Immediate
@@ -124,7 +128,9 @@ func (w *witness) transaction(rng *rand.Rand, d *deeds) error {
 		if err := w.act(tx, rng, d); err != nil {
 			return errors.Join(err, tx.Rollback())
 		}
-		return tx.Commit()
+		err = tx.Commit()
+		d.seq = tx.Seq()
+		return err
 	}
 }
 

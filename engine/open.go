@@ -84,6 +84,9 @@ func OpenFS(ctx context.Context, fsys vfs.FS, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(err, fsys.Close())
 	}
+	if err := db.setKeep(ctx, opts.Keep); err != nil {
+		return nil, errors.Join(err, db.Close()) // which closes fsys too
+	}
 	return db, nil
 }
 
@@ -99,12 +102,8 @@ func openFS(ctx context.Context, fsys vfs.FS, opts Options) (*DB, error) {
 		return nil, err
 	}
 	db := newDB(store, opts)
-	if opts.ReadOnly {
-		return db, nil
-	}
-	db.start()
-	if err := db.setKeep(ctx, opts.Keep); err != nil {
-		return nil, errors.Join(err, db.Close())
+	if !opts.ReadOnly {
+		db.start()
 	}
 	return db, nil
 }
@@ -161,7 +160,7 @@ func (c *core) trim(ctx context.Context, before batch.Seq) error {
 
 // setKeep writes the store's Keep where the options change it.
 func (db *DB) setKeep(ctx context.Context, keep *Keep) error {
-	if keep == nil {
+	if keep == nil || db.core.committer == nil {
 		return nil
 	}
 	have, err := checkpoint.KeepOf(db.picture())

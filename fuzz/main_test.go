@@ -1,14 +1,15 @@
 package fuzz
 
 import (
-	"os"
 	"runtime/debug"
 	"testing"
+
+	"go.uber.org/goleak"
 )
 
-// TestMain lets garbage pile up to a few hundred megabytes: the searches of this package
+// TestMain fails where a goroutine is left when all tests have ended. It lets garbage pile up to a few hundred megabytes: the searches of this package
 // open a hundred thousand small stores, and collecting took a third of their time.
 func TestMain(m *testing.M) {
 	debug.SetGCPercent(400)
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }

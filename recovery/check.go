@@ -118,7 +118,9 @@ func (c *checker) run() error {
 // tell tells of a finding; not of one that comes of somebody who writes meanwhile.
 func (c *checker) tell(f Finding) {
 	if c.busy == nil && c.quiet != nil && f.Severity == SeverityError {
-		c.busy = c.quiet.Still()
+		if changed := c.quiet.Still(); errors.Is(changed, fault.ErrLocked) {
+			c.busy = changed
+		}
 	}
 	if c.busy != nil {
 		return

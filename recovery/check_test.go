@@ -3,6 +3,7 @@ package recovery
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -199,6 +200,30 @@ func testCheckReadErrors(t *testing.T, codec wal.Codec) {
 		if err == nil && found == 0 {
 			t.Errorf("operation %d: nobody was told", i)
 		}
+	}
+}
+
+// TestCheckTellsTheFirst: what was found is told also where it cannot be looked at whether
+// somebody writes meanwhile.
+func TestCheckTellsTheFirst(t *testing.T) { both(t, testCheckTellsTheFirst) }
+
+func testCheckTellsTheFirst(t *testing.T, codec wal.Codec) {
+	m := novelIn(t, codec, 1).closed.disk(t)
+	name := ""
+	fail := vfs.NewFail(m, vfs.InjectorFunc(func(op vfs.Op) error {
+		if op.Kind == vfs.OpRead && name == "" && Classify(op.Name, false) == ClassSegment {
+			name = op.Name
+			return fault.ErrIO
+		}
+		if name != "" && op.Name == LockName {
+			return fault.ErrIO
+		}
+		return nil
+	}))
+	var files []string
+	_, err := Check(t.Context(), fail, CheckOptions{Now: now}, func(f Finding) { files = append(files, f.File) })
+	if !slices.Contains(files, name) {
+		t.Errorf("%s cannot be read; found was %v: %v", name, files, err)
 	}
 }
 

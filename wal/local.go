@@ -151,6 +151,10 @@ func (l *Local) take(ctx context.Context) error {
 
 func (l *Local) give() { <-l.turn }
 
+// Err returns nil while the log takes work, else why not: ErrClosed, or ErrPoisoned
+// with its cause.
+func (l *Local) Err() error { return l.ended() }
+
 // ended returns why no more work is taken, or nil.
 func (l *Local) ended() error {
 	l.mu.Lock()

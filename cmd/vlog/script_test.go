@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
@@ -11,12 +12,25 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
 
 	"github.com/vlogdb/vlog/engine"
 )
 
+// tidy are the tests, which fail where a goroutine is left when all have ended.
+type tidy struct{ *testing.M }
+
+func (t tidy) Run() int {
+	code := t.M.Run()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
+
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"vlog": func() { os.Exit(mainCode()) }})
+	testscript.Main(tidy{m}, map[string]func(){"vlog": func() { os.Exit(mainCode()) }})
 }
 
 // holding is the key under which a script keeps the store that it holds open.

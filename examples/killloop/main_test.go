@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/vlogdb/vlog/engine"
 )
 
@@ -19,12 +21,14 @@ const (
 	withCodec = "KILLLOOP_CODEC"
 )
 
+// TestMain fails where a goroutine is left when all tests have ended. As a child it is
+// the process that is killed.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(asChild); dir != "" {
 		codec, _ := engine.ParseCodec(os.Getenv(withCodec))
 		writeAndExit(context.Background(), setting{dir, codec, 64})
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // TestKill is the short form: 64 goroutines are killed a few times in the middle, under

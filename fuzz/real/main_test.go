@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"testing"
+
+	"go.uber.org/goleak"
 )
 
 // long makes the tests of this package go on for minutes.
@@ -17,6 +19,7 @@ const asChild = "VLOG_REAL_CHILD"
 // failedByItself is the exit code of a child that was not to end.
 const failedByItself = 3
 
+// TestMain fails where a goroutine is left when all tests have ended.
 func TestMain(m *testing.M) {
 	if told := os.Getenv(asChild); told != "" {
 		if err := beChild(told); err != nil {
@@ -25,5 +28,5 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }

@@ -287,7 +287,8 @@ func whole(dir, name string) string {
 	return dir + "/" + name
 }
 
-// sound reads a directory back and returns ErrCorrupt where anything is damaged.
+// sound reads a directory back and returns ErrCorrupt where anything is damaged, before
+// what ended the reading; but where somebody writes there, nothing that was found counts.
 func sound(ctx context.Context, fsys vfs.FS, now func() time.Time) error {
 	var bad *fault.Error
 	_, err := recovery.Check(ctx, fsys, recovery.CheckOptions{Now: now}, func(f recovery.Finding) {
@@ -299,8 +300,11 @@ func sound(ctx context.Context, fsys vfs.FS, now func() time.Time) error {
 			bad.Err = fault.ErrIO
 		}
 	})
-	if err == nil && bad != nil {
+	switch {
+	case bad == nil || errors.Is(err, fault.ErrLocked):
+		return err
+	case err == nil:
 		return bad
 	}
-	return err
+	return errors.Join(bad, err)
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/vlogdb/vlog/engine"
 	"github.com/vlogdb/vlog/internal/vfs"
 )
@@ -233,6 +235,8 @@ func untouched(t testing.TB, fsys vfs.FS) vfs.FS {
 // backerEnv makes the test binary back up and end: source, a newline, place.
 const backerEnv = "VLOG_BACKUP_TEST"
 
+// TestMain fails where a goroutine is left when all tests have ended. As a child it backs
+// up.
 func TestMain(m *testing.M) {
 	if args := os.Getenv(backerEnv); args != "" {
 		src, dest, _ := strings.Cut(args, "\n")
@@ -242,5 +246,5 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/vlogdb/vlog/internal/fault"
 )
 
@@ -20,6 +22,8 @@ import (
 // the lock and waits to be killed.
 const lockerEnv = "VLOG_VFS_TEST_LOCKER"
 
+// TestMain fails where a goroutine is left when all tests have ended. As a child it holds
+// a lock.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(lockerEnv); dir != "" {
 		fmt.Println(holdLock(dir))
@@ -27,7 +31,7 @@ func TestMain(m *testing.M) {
 		fmt.Println(err)
 		return
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 func holdLock(dir string) string {
