@@ -45,7 +45,7 @@ func (r *reader) rescue(off int64, visit Visit) error {
 	if err != nil {
 		return r.wrap(err, off)
 	}
-	if f.why != "" || f.known() != nil {
+	if f.why != "" || at != off || f.known() != nil { // a frame at another place has its own turn
 		return nil
 	}
 	payload, why, err := r.spell.body(r, &f, at)
