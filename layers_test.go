@@ -44,6 +44,7 @@ var rooms = map[string]room{
 	"fuzz/sim":            {7, "internal/fault internal/vfs recovery engine"},
 	"fuzz/simulate":       {8, "fuzz/sim"},
 	"fuzz/coverage":       {8, ""},
+	"fuzz/bugs":           {8, ""},
 	"fuzz/real":           {8, ""},
 	"examples/cities":     {7, ""}, // data: what the demonstrations write
 	"examples/embed":      {8, "engine"},

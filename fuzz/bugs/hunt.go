@@ -23,6 +23,8 @@ type mistake struct {
 	new  string
 	pkg  string // of the test
 	test string // its name, and perhaps that of a subtest
+
+	hangs bool // the test waits for ever, and is ended soon
 }
 
 // result is what became of a mistake.
@@ -39,8 +41,11 @@ func (r result) String() string {
 	return fmt.Sprintf("caught by %s in %.1fs", r.by, r.took.Seconds())
 }
 
-// timeout ends a test that a mistake makes hang, which is caught too.
-const timeout = "4m"
+// A test that a mistake makes hang is ended, which is caught too.
+const (
+	timeout = 10 * time.Minute
+	soon    = 20 * time.Second
+)
 
 // changed returns the file with the mistake in it.
 func (m mistake) changed() (string, error) {
@@ -86,7 +91,11 @@ func (m mistake) make(ctx context.Context) (res result) {
 }
 
 func (m mistake) command(ctx context.Context, binary string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, binary, "-test.run", "^"+strings.ReplaceAll(m.test, "/", "$/^")+"$", "-test.failfast", "-test.timeout", timeout)
+	limit := timeout
+	if m.hangs {
+		limit = soon
+	}
+	cmd := exec.CommandContext(ctx, binary, "-test.run", "^"+strings.ReplaceAll(m.test, "/", "$/^")+"$", "-test.failfast", "-test.timeout", limit.String())
 	cmd.Dir = m.pkg
 	return cmd
 }
