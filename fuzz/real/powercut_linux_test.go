@@ -128,18 +128,11 @@ func (p *powerCut) write(db *engine.DB, key string) bool {
 // write then finds that the disk cannot be read, and the store has no reason to stop.
 func (p *powerCut) readsOn(db *engine.DB) {
 	p.acked.same(p.T, db)
-<<<<<<< HEAD
-	err := db.Put(p.Context(), []byte("late"), nil)
-	if !errors.Is(err, engine.ErrPoisoned) && !errors.Is(err, engine.ErrIO) {
-		p.Errorf("a put on a disk without power: %v", err)
-	}
-=======
 	refused := engine.ErrPoisoned
 	if db.Err() == nil {
 		refused = engine.ErrIO
 	}
 	want(p.T, "a put", db.Put(p.Context(), []byte("late"), nil), refused)
->>>>>>> w-sweep
 }
 
 // comesUp opens what the power left: what was answered is there, and of the rest
