@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/vlogdb/vlog/fuzz/cost"
 	"github.com/vlogdb/vlog/internal/fault"
@@ -99,7 +100,8 @@ func FuzzKeys(f *testing.F) {
 		}
 		s, isText := x.(string)
 		u, areTexts := y.(string)
-		if areTexts = areTexts && isText; areTexts && same != (s == u) {
+		halved := strings.ContainsRune(s, utf8.RuneError) // in which package json makes halves of pairs alike
+		if areTexts = areTexts && isText; areTexts && same != (s == u) && (same || !halved) {
 			t.Fatalf("%s and %s: %v", a, b, same)
 		}
 		if comparable(compact(json.RawMessage(" "+a+" "))) != comparable([]byte(a)) {
