@@ -45,8 +45,8 @@ func (db *DB) At(ctx context.Context, seq uint64) (Past, error) {
 // AtTime returns the store as it was at a moment: before the first batch, in the order
 // of numbers, whose time is later. Past.Seq tells which batch that is. The times of
 // batches order nothing: where the clock went back, later batches may have earlier
-// times. Before the first batch it is the empty store, where the log is kept from
-// there; after the last one, the present.
+// times, and a batch that is no longer kept cannot be counted. Before the first batch it
+// is the empty store, where the log is kept from there; after the last one, the present.
 //
 // It goes through the log once to find the batch. Errors: ErrCompacted where that
 // batch is no longer kept, and otherwise as for At.
@@ -77,7 +77,27 @@ func (db *DB) present(ctx context.Context) (*state.Picture, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
+	if err := db.core.shown(ctx); err != nil {
+		return nil, err
+	}
 	return db.see(ctx)
+}
+
+// shown waits until readers see what the log gives out: it tells those who follow it a
+// moment before the committer shows the batch, and they may ask for it at once. Where
+// writing has ended no more will be seen.
+func (c *core) shown(ctx context.Context) error {
+	if c.committer == nil {
+		return nil
+	}
+	_, last, _, err := c.store.Log.Bounds(ctx)
+	if err != nil || last <= c.committer.Published().Seq() {
+		return err
+	}
+	if err := c.syncFor(ctx); err != nil && c.committer.Err() == nil {
+		return err
+	}
+	return nil
 }
 
 func notYet(seq, last batch.Seq) error {

@@ -16,7 +16,7 @@ func TestCrashAfterFailedOpening(t *testing.T) { both(t, crashAfterFailedOpening
 
 func crashAfterFailedOpening(t *testing.T, codec engine.Codec) {
 	ctx := t.Context()
-	each := 30 // one disk of so many
+	each := 60 // one disk of so many
 	switch {
 	case *long:
 		each = 1

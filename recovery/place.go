@@ -67,7 +67,7 @@ func without(names []string, name string) []string {
 
 // cutOff is why an unfinished directory is not opened.
 func (f *Format) cutOff() error {
-	e := &fault.Error{Op: "open", At: fault.Place{Path: FormatName}, Err: fault.ErrIncompatible, Detail: "not finished: the restore into this directory was cut off", Hint: "run the same restore again"}
+	e := &fault.Error{Op: "open", At: fault.Place{Path: FormatName}, Err: fault.ErrIncompatible, Detail: "not finished: the restore or conversion into this directory was cut off", Hint: "run the same one again"}
 	if f.IsBackup() {
 		e.Detail, e.Hint = "not finished: the first backup into this directory was cut off", "run the backup again; it goes on where it was"
 	}

@@ -23,10 +23,12 @@ func (a *app) applyCommand() *cobra.Command {
 
 A value that is a string is stored as its text, any other value as compact JSON;
 key_b64 and value_b64 take other bytes. Removing a key that is not there is no error.
-All lines are one transaction, or with --batch N every N lines are. One line is
-printed for each transaction once it is on disk.`,
+A line as dump --json and recover --rescue print it, a whole batch, is taken too: to the
+byte, and in the tenants that it names. All lines are one transaction, or with --batch N
+every N lines are. One line is printed for each transaction once it is on disk.`,
 		Example: `  vlog apply ./data < changes.ndjson
   vlog apply ./data --batch 1000 --json < changes.ndjson
+  vlog dump ./data --json | vlog apply ./copy --batch 1
   echo '{"op":"put","key_b64":"/wA=","value_b64":"AAE="}' | vlog apply ./data -t acme`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := a.take(args, 0, 0)
@@ -134,15 +136,24 @@ func (a *app) applied(t applied) (err error) {
 
 func applyTo(tx *engine.Tx, steps []step) error {
 	for _, c := range steps {
-		var err error
-		if c.del {
-			err = tx.Delete(c.key)
-		} else {
-			err = tx.Put(c.key, c.value)
-		}
-		if err != nil {
+		if err := c.applyTo(tx); err != nil {
 			return fmt.Errorf("line %d: %w", c.line, err)
 		}
 	}
 	return nil
+}
+
+func (s *step) applyTo(tx *engine.Tx) (err error) {
+	if s.tenant != "" {
+		if tx, err = tx.Tenant(s.tenant); err != nil {
+			return err
+		}
+	}
+	switch {
+	case s.many:
+		return tx.DeleteRange(engine.Range{From: s.key, To: s.end})
+	case s.del:
+		return tx.Delete(s.key)
+	}
+	return tx.Put(s.key, s.value)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -14,9 +15,22 @@ import (
 
 // step is one change, read and checked.
 type step struct {
-	line       int
-	key, value []byte
-	del        bool
+	line            int
+	tenant          string // empty: that of the command
+	key, value, end []byte
+	del, many       bool // many: from key to end, or where that is nil to the tenant's end
+}
+
+// names are those that a change has.
+var names = []string{"op", "key", "key_b64", "value", "value_b64"}
+
+// parseLine reads one line: a change, or a batch as dump and rescue print it.
+func parseLine(text []byte) ([]step, error) {
+	if bytes.HasPrefix(bytes.TrimSpace(text), []byte(`{"seq":`)) {
+		return parseBatch(text)
+	}
+	s, err := parseChange(text)
+	return []step{s}, err
 }
 
 // parseChange reads one line of changes.ndjson. A value that is a JSON string is
@@ -25,7 +39,7 @@ func parseChange(text []byte) (s step, err error) {
 	if !utf8.Valid(text) {
 		return s, errors.New("not UTF-8; give other bytes as key_b64 and value_b64")
 	}
-	f, err := fieldsOf(text)
+	f, err := fieldsOf(text, names)
 	if err != nil {
 		return s, err
 	}
@@ -54,7 +68,7 @@ type fields map[string]json.RawMessage
 
 // fieldsOf takes a line apart. Package json alone would take names in any case and
 // the last of two that are the same: what was meant would be a guess.
-func fieldsOf(text []byte) (fields, error) {
+func fieldsOf(text []byte, may []string) (fields, error) {
 	var whole json.RawMessage
 	if err := json.Unmarshal(text, &whole); err != nil {
 		return nil, fmt.Errorf("not one JSON value: %w", err)
@@ -69,7 +83,10 @@ func fieldsOf(text []byte) (fields, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := f.read(dec, name.(string)); err != nil { // in an object a name comes here
+		if !slices.Contains(may, name.(string)) { // in an object a name comes here
+			return nil, fmt.Errorf("unknown field %q", brief(name.(string)))
+		}
+		if err := f.read(dec, name.(string)); err != nil {
 			return nil, err
 		}
 	}
@@ -77,9 +94,6 @@ func fieldsOf(text []byte) (fields, error) {
 }
 
 func (f fields) read(dec *json.Decoder, name string) error {
-	if !oneOf(name, "op", "key", "key_b64", "value", "value_b64") {
-		return fmt.Errorf("unknown field %q", brief(name))
-	}
 	if f[name] != nil {
 		return fmt.Errorf("%s stands twice", name)
 	}

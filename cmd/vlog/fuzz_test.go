@@ -60,6 +60,7 @@ func FuzzChange(f *testing.F) {
 	for _, line := range []string{
 		`{"op":"put","key":"a","value":{"b":[1, 2]}}`, `{"op":"put","key":"a","value":"\ud83d\ude00"}`, `{"op":"put","key":"a","value":null}`, `{"op":"put","key_b64":"AP8=","value_b64":""}`,
 		`{"op":"del","key":"\u0000"}`, `{"op":"del","key":"a","value":1}`, `{"op":"put","op":"del","key":"a"}`, `{"op":"put","key":"\ud800","value":1}`, `{"OP":"del","key":"a"}`, `{"op":"del","key":"a"} x`, `[]`,
+		`{"seq":3,"time":"2026-01-02T03:04:05Z","writer":"00","n":7,"ops":[{"op":"put","tenant":"acme","k":"a","v":1e400},{"op":"del-range","k64":"/w==","end":"b"},{"op":"put","k":"a","t":"b"}],"chain":"00"}`, `{"seq":1,"ops":[[]]}`,
 	} {
 		f.Add([]byte(line))
 	}
@@ -67,6 +68,12 @@ func FuzzChange(f *testing.F) {
 		var s step
 		var err error
 		cost.Within(t, readCost(len(line)), func() { s, err = parseChange(line) })
+		var some []step
+		var other error
+		cost.Within(t, readCost(len(line)), func() { some, other = parseLine(line) })
+		if err == nil && (other != nil || len(some) != 1 || !bytes.Equal(some[0].key, s.key)) {
+			t.Fatalf("%q is a change, and as a line %+v, %v", line, some, other)
+		}
 		if err != nil {
 			return
 		}

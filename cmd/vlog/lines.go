@@ -27,12 +27,12 @@ type changeReader struct {
 	end  bool
 }
 
-// next returns the changes of the next transaction: up to n, or all for n = 0.
+// next returns the changes of the next transaction: of up to n lines, or of all for n = 0.
 // None is the end.
 func (r *changeReader) next(ctx context.Context, n int) ([]step, error) {
 	var steps []step
-	size := 0
-	for !r.end && (n == 0 || len(steps) < n) {
+	size, lines := 0, 0
+	for !r.end && (n == 0 || lines < n) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -43,14 +43,17 @@ func (r *changeReader) next(ctx context.Context, n int) ([]step, error) {
 		if len(bytes.TrimSpace(text)) == 0 {
 			continue
 		}
-		s, err := parseChange(text)
+		some, err := parseLine(text)
 		if err != nil {
 			return nil, &badLine{r.line, err}
 		}
-		s.line = r.line
-		steps = append(steps, s)
-		if size += len(s.key) + len(s.value); size > maxChanges {
-			return nil, tooMany(len(steps))
+		lines++
+		for _, s := range some {
+			s.line = r.line
+			steps = append(steps, s)
+			if size += len(s.key) + len(s.value); size > maxChanges {
+				return nil, tooMany(len(steps))
+			}
 		}
 	}
 	return steps, nil

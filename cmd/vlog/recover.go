@@ -20,19 +20,15 @@ acknowledged is an error that changes nothing. --dry-run looks and changes nothi
 else is moved to log/error, nothing is deleted. Batches behind the damage that can still
 be read go to the file that --rescue names, one line of JSON each, as dump prints them;
 it is on disk before anything is moved, for what was moved is not read again. Nothing
-takes them back by itself: they rested on what was lost. Look through them, and write
-again what you want to have, through jq (as below, without ranges and other tenants) and
-vlog apply. A backup place that holds what was lost takes no more of this store: keep
+takes them back by itself: they rested on what was lost. Look through them, drop the lines
+that you do not want, and give the rest to vlog apply, which keeps every byte (jq rounds
+large numbers). A backup place that holds what was lost takes no more of this store: keep
 it, and begin a new one.`,
 		Example: `  vlog recover ./data --dry-run
   vlog recover ./data --json
   vlog recover ./data --salvage --dry-run --rescue behind.ndjson
   vlog recover ./data --salvage --yes
-  jq -c '.ops[] | select(.k and .tenant == null and .space == null) |
-    if .op == "put" and has("v") then {op, key: .k, value_b64: (.v | tojson | @base64)}
-    elif .op == "put" and has("t") then {op, key: .k, value: .t}
-    elif .op == "put" then {op, key: .k, value_b64: .b64}
-    elif .op == "del" then {op, key: .k} else empty end' behind.ndjson | vlog apply ./data`,
+  vlog apply ./data --batch 1 < behind.ndjson`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := a.take(args, 0, 0)
 			if err != nil {

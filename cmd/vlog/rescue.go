@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -21,6 +22,11 @@ type rescue struct {
 // newRescue makes the file; one that is there stays as it is.
 func newRescue(name string) (*rescue, error) {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		e := &engine.Error{Op: "rescue", Err: engine.ErrExists, Hint: "name a new file; a dry run may have made this one"}
+		e.At.Path = name
+		return nil, e
+	}
 	if err != nil {
 		return nil, err
 	}

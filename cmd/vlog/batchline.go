@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+)
+
+// Names of the members of a batch and of its changes, as dump spells them.
+var (
+	batchNames = []string{"seq", "time", "writer", "n", "ops", "chain"}
+	opNames    = []string{"op", "space", "tenant", "k", "k64", "v", "t", "b64", "end", "end64"}
+)
+
+// parseBatch reads a batch as dump prints it. What was one transaction stays in order;
+// the numbers that it had say nothing here.
+func parseBatch(text []byte) (steps []step, err error) {
+	if !utf8.Valid(text) {
+		return nil, errors.New("not UTF-8, and dump prints ASCII alone")
+	}
+	f, err := fieldsOf(text, batchNames)
+	if err != nil {
+		return nil, err
+	}
+	var ops []json.RawMessage
+	if f["ops"] == nil || json.Unmarshal(f["ops"], &ops) != nil {
+		return nil, errors.New("ops is no list of changes")
+	}
+	for i, op := range ops {
+		s, err := parseOp(op)
+		if err != nil {
+			return nil, fmt.Errorf("change %d: %w", i+1, err)
+		}
+		steps = append(steps, s)
+	}
+	return steps, nil
+}
+
+func parseOp(text []byte) (s step, err error) {
+	f, err := fieldsOf(text, opNames)
+	if err != nil {
+		return s, err
+	}
+	if f["space"] != nil {
+		return s, errors.New("a space of its own, which no change can name")
+	}
+	if s.tenant = "main"; f["tenant"] != nil {
+		if s.tenant, err = f.text("tenant"); err != nil {
+			return s, err
+		}
+	}
+	if s.key, err = f.either("k"); err != nil {
+		return s, err
+	}
+	op, err := f.text("op")
+	switch {
+	case err != nil:
+	case op == "put":
+		s.value, err = f.spelled()
+	case op == "del":
+		s.del = true
+	case op == "del-range":
+		if s.many = true; f["end"] != nil || f["end64"] != nil {
+			s.end, err = f.either("end")
+		}
+	default:
+		err = fmt.Errorf("op is put, del or del-range, not %q", brief(op))
+	}
+	return s, err
+}
+
+// either returns a field that is text, or base64 with 64 behind its name.
+func (f fields) either(name string) ([]byte, error) {
+	return f.oneOf(name, name+"64")
+}
+
+// spelled returns a value: as it stands in v, the text of t, or the bytes of b64.
+func (f fields) spelled() ([]byte, error) {
+	if f["v"] == nil {
+		return f.oneOf("t", "b64")
+	}
+	if f["t"] != nil || f["b64"] != nil {
+		return nil, errors.New("give one of v, t and b64")
+	}
+	var b bytes.Buffer
+	err := json.Compact(&b, f["v"])
+	return b.Bytes(), err
+}
+
+// oneOf returns the text of one field, or the bytes that another has in base64.
+func (f fields) oneOf(text, b64 string) ([]byte, error) {
+	if (f[text] == nil) == (f[b64] == nil) {
+		return nil, fmt.Errorf("give %s or %s", text, b64)
+	}
+	if f[text] != nil {
+		s, err := f.text(text)
+		return []byte(s), err
+	}
+	s, err := f.text(b64)
+	if err != nil {
+		return nil, err
+	}
+	b, err := fromB64(s)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", b64, err)
+	}
+	return b, nil
+}
