@@ -30,7 +30,8 @@ func (a *app) importCommand() *cobra.Command {
 
 ptvp35: FILE is the main file (x.db). The files beside it (.backup, .recover, .truncate,
 .truncate_flag) are honoured as that system would on opening. Keys and values are stored
-as compact JSON, so 123 and "123" are different keys. Every line is read before the first
+as compact JSON, so 123 and "123" are different keys; NaN and Infinity, which that system
+writes, are none. Every line is read before the first
 is written: where one is no record nothing is imported, unless --salvage leaves it out.`,
 		Example: `  vlog import ./data x.db --from ptvp35 --dry-run
   vlog import ./data x.db --from ptvp35 -t legacy
@@ -69,7 +70,8 @@ type imported struct {
 func (a *app) imports(ctx context.Context, dir string, o importing) error {
 	src, err := ptvp35.Open(o.file)
 	if err != nil {
-		return err
+		a.store = "" // it is not the one that this is about
+		return notTaken(err)
 	}
 	done, err := a.survey(ctx, src, o)
 	if err == nil && !o.dry {
@@ -91,6 +93,18 @@ func (a *app) imports(ctx context.Context, dir string, o importing) error {
 		return &engine.Error{Op: "import", Err: engine.ErrPartial, Detail: plural(done.broken, "line") + " left out"}
 	}
 	return nil
+}
+
+// notTaken is an error about the file to be imported: what helps with one of a store of
+// ours does not help there.
+func notTaken(err error) error {
+	e, ok := errors.AsType[*engine.Error](err)
+	if !ok || e.Err != engine.ErrNotRegular {
+		return err
+	}
+	other := *e
+	other.Hint = "name the main file of that system, a plain file"
+	return &other
 }
 
 // survey reads everything and counts; a line that is no record is an error, or

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"sync"
 	"time"
@@ -124,7 +125,7 @@ func (s *source) there(ctx context.Context) iter.Seq2[[]event, error] {
 		if s.over || s.next > s.end {
 			return
 		}
-		for b, err := range s.db.Batches(ctx, s.next) {
+		for b, err := range s.kept(ctx) {
 			if err != nil {
 				yield(nil, s.failed(err))
 				return
@@ -134,6 +135,30 @@ func (s *source) there(ctx context.Context) iter.Seq2[[]event, error] {
 			}
 			events, more := s.take(b)
 			if len(events) > 0 && !yield(events, nil) || !more || b.Seq == s.end {
+				return
+			}
+		}
+	}
+}
+
+// kept yields what is kept from next on. What -n reaches back to may go before it is
+// read: it means as far as there is, then.
+func (s *source) kept(ctx context.Context) iter.Seq2[engine.Batch, error] {
+	return func(yield func(engine.Batch, error) bool) {
+		gone := s.last >= 0
+		for b, err := range s.db.Batches(ctx, s.next) {
+			if gone = gone && errors.Is(err, engine.ErrCompacted); gone {
+				break
+			}
+			if !yield(b, err) {
+				return
+			}
+		}
+		if !gone {
+			return
+		}
+		for b, err := range s.db.Batches(ctx, 0) {
+			if !yield(b, err) {
 				return
 			}
 		}

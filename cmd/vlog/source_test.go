@@ -43,6 +43,23 @@ func TestSourceBesideCompaction(t *testing.T) {
 	if s.behind() != 3 {
 		t.Errorf("goes on with #%d", s.behind())
 	}
+	for range 4 {
+		put()
+	}
+	n := &source{db: db, last: 4}
+	if err := n.begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // what it wants to begin with goes
+		compact()
+		put()
+	}
+	compact()
+	for _, err := range n.there(t.Context()) {
+		if err != nil {
+			t.Errorf("the last four: %v", err)
+		}
+	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}

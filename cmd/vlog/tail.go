@@ -31,7 +31,7 @@ front; each keeps its own order.
 --from and --to take a batch (1042 or #1042), a time (2026-11-22T00:50:00Z, 2026-11-22), a
 time ago (-10m, -2d), start or end. --from begins with the first batch of that time or
 later, --to ends before the first batch that is later, in the order of the log. Without -f it
-ends where the log ended when it began.
+ends where the log ended when it began. All tenants are shown unless -t names one.
 
 --where and --jq are programs of jq over an object for each change, as --json prints it: seq,
 time, tenant, kind (kv.put, kv.del, kv.del-range), key, value (JSON) or text or value_b64.`,
@@ -70,7 +70,7 @@ time, tenant, kind (kv.put, kv.del, kv.del-range), key, value (JSON) or text or 
 	f.StringVar(&o.prefix, "prefix", "", "only keys that begin so")
 	f.StringVar(&o.where, "where", "", "only changes for which this program of jq is true")
 	f.StringVar(&o.jq, "jq", "", "print what this program of jq makes of each")
-	f.IntVar(&o.limit, "limit", 0, "print at most so many (0: all)")
+	f.IntVar(&o.limit, "limit", 0, "end behind so many changes (0: all)")
 	return cmd
 }
 
@@ -132,6 +132,11 @@ func (a *app) tail(ctx context.Context, dirs []string, o tailing, f *filter) (er
 		all = append(all, s)
 	}
 	p := &printer{a: a, filter: f, left: o.limit}
+	if o.follow {
+		var stop func()
+		ctx, stop = whileHeard(ctx, a.out)
+		defer stop()
+	}
 	err = p.run(ctx, all, o.follow)
 	if in, ok := errors.AsType[*inStore](err); ok {
 		a.store, err = in.dir, in.err

@@ -23,6 +23,8 @@ type glance struct {
 // watchStats looks at a store again and again: in place on a terminal, else a line
 // whenever something changed. It ends with the context, which is no failure.
 func (a *app) watchStats(ctx context.Context, db *engine.DB, every time.Duration) error {
+	ctx, stop := whileHeard(ctx, a.out)
+	defer stop()
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	var last *glance

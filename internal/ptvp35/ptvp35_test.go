@@ -125,7 +125,7 @@ func TestRefused(t *testing.T) {
 	}{
 		"nothing":                {files{}, fault.ErrNotFound},
 		"flag without a backup":  {files{"": one, ".recover": ""}, fault.ErrCorrupt},
-		"flag without a count":   {files{"": one, ".truncate_flag": ""}, fault.ErrNotFound},
+		"flag without a count":   {files{"": one, ".truncate_flag": ""}, fault.ErrCorrupt},
 		"short count":            {files{"": one, ".truncate": count(3)[:15], ".truncate_flag": ""}, fault.ErrCorrupt},
 		"long count":             {files{"": one, ".truncate": count(3) + "x", ".truncate_flag": ""}, fault.ErrCorrupt},
 		"huge count":             {files{"": one, ".truncate": strings.Repeat("\xff", 16), ".truncate_flag": ""}, fault.ErrCorrupt},

@@ -82,13 +82,28 @@ func (s *Source) record(text []byte, off int64, names spellings) (Record, error)
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(text, &fields); err != nil {
-		return Record{}, damage(s.plan.File, off, "a line that is not a JSON object: %v", err)
+		return Record{}, s.noObject(text, off, err)
 	}
 	key, value := compact(fields["key"]), compact(fields["value"])
 	if key == nil || value == nil {
 		return Record{}, damage(s.plan.File, off, "a line without key or value")
 	}
 	return Record{Key: names.first(key), Value: value}, nil
+}
+
+// noObject says why a line is no record. That system writes NaN and Infinity as such, which
+// no other reader of JSON takes.
+func (s *Source) noObject(text []byte, off int64, err error) error {
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		for _, word := range []string{"NaN", "Infinity"} {
+			if at := int(e.Offset) - 1; at >= 0 && at < len(text) && bytes.HasPrefix(text[at:], []byte(word)) || at > 0 && bytes.HasPrefix(text[at-1:], []byte("-"+word)) {
+				d := damage(s.plan.File, off, "a line with %s, which JSON has no number for", word)
+				d.Hint = "nothing was imported; write something else in its place in that system, or leave the line out by salvaging"
+				return d
+			}
+		}
+	}
+	return damage(s.plan.File, off, "a line that is not a JSON object: %v", err)
 }
 
 // compact returns JSON without white space between its parts; nil stays nil.

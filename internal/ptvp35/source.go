@@ -111,7 +111,7 @@ func (s *Source) decide(name string) error {
 		there[suffix] = ok
 	}
 	if there[recoverFlag] && !there[backup] {
-		return damage(name+recoverFlag, 0, "the flag is raised and %s is missing", name+backup)
+		return beside(name+recoverFlag, "the flag is raised and %s is missing", name+backup)
 	}
 	s.plan.Restored = there[recoverFlag]
 	s.plan.Cut = there[truncateFlag] && !s.plan.Restored
@@ -147,6 +147,9 @@ func (s *Source) exists(name string) (bool, error) {
 // readTruncate learns how many characters count.
 func (s *Source) readTruncate(name string) error {
 	f, err := s.fs.Open(name, vfs.ReadOnly)
+	if errors.Is(err, fault.ErrNotFound) {
+		return beside(name+"_flag", "the flag is raised and %s is missing", name)
+	}
 	if err != nil {
 		return err
 	}
@@ -159,11 +162,11 @@ func (s *Source) readTruncate(name string) error {
 		return err
 	}
 	if n != truncateSize {
-		return damage(name, 0, "not %d bytes", truncateSize)
+		return beside(name, "not %d bytes", truncateSize)
 	}
 	low, high := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
 	if high != 0 || low >= noCut {
-		return damage(name, 0, "says %#x characters and 2^64 times %d", low, high)
+		return beside(name, "says %#x characters and 2^64 times %d", low, high)
 	}
 	s.chars = int64(low)
 	return nil
@@ -217,7 +220,14 @@ func (s *Source) endOf(size int64) (end, chars int64, err error) {
 	}
 }
 
-func damage(name string, off int64, format string, args ...any) error {
+func damage(name string, off int64, format string, args ...any) *fault.Error {
 	return &fault.Error{Op: "import", At: fault.Place{Path: name, Offset: off}, Err: fault.ErrCorrupt, Detail: fmt.Sprintf(format, args...),
 		Hint: "nothing was imported; salvaging takes the lines that can be read"}
+}
+
+// beside is damage of the files beside the main one, of which salvaging knows no more.
+func beside(name string, format string, args ...any) error {
+	e := damage(name, 0, format, args...)
+	e.Hint = "nothing was imported; put back what is missing, or take copies of the files that you trust, without the flag"
+	return e
 }
