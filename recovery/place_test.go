@@ -27,7 +27,7 @@ func TestPlaceFormats(t *testing.T) {
 	}{
 		{"place", f.AsBackup(true), nil, fault.ErrIncompatible, "restore it", true, false},
 		{"place in the making", f.AsBackup(false), fault.ErrIncompatible, fault.ErrIncompatible, "run the backup again", true, true},
-		{"restore in the making", f.AsBackup(true).AsStore(false), fault.ErrIncompatible, fault.ErrIncompatible, "the same restore again", false, true},
+		{"restore in the making", f.AsBackup(true).AsStore(false), fault.ErrIncompatible, fault.ErrIncompatible, "the same one again", false, true},
 		{"restored", f.AsBackup(false).AsStore(true), nil, nil, "", false, false},
 	} {
 		check(t, WriteFormat(m, c.f))

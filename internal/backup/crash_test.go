@@ -195,7 +195,7 @@ func testCrashRestore(t *testing.T, store engine.Options) {
 	unfinished, finished := 0, 0
 	usable := func(img *vfs.Image, how string) bool {
 		_, c, err := look(t, img.Mem(false))
-		if err != nil && (errors.Is(err, engine.ErrNotStore) || strings.Contains(err.Error(), "the restore into this directory was cut off")) {
+		if err != nil && (errors.Is(err, engine.ErrNotStore) || strings.Contains(err.Error(), "the restore or conversion into this directory was cut off")) {
 			unfinished++
 			return false
 		}
