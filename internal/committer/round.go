@@ -24,8 +24,6 @@ func newRound() *round {
 	return &round{done: make(chan struct{}), lead: make(chan struct{}, 1)}
 }
 
-func (r *round) emptyLocked() bool { return len(r.queue)+len(r.ready) == 0 }
-
 // waiter is one request and its answer. Fields are guarded by the committer's mu.
 type waiter struct {
 	req      *Request
