@@ -153,9 +153,12 @@ type RestoreResult = backup.Restored
 //
 // Errors: ErrExists where dir is there and not empty; ErrCompacted for a moment before
 // what is kept, ErrNotFound for one that has not come; ErrNotStore, ErrLocked,
-// ErrCorrupt, ErrIncompatible, ErrNoSpace, ErrIO. A restore that was cut off leaves a
+// ErrCorrupt, ErrIncompatible, ErrNoSpace, ErrIO; ErrBadName for two moments. A restore that was cut off leaves a
 // directory that says so; running it again goes on.
 func Restore(ctx context.Context, src, dir string, opts RestoreOptions) (RestoreResult, error) {
+	if err := opts.moments(); err != nil {
+		return RestoreResult{}, err
+	}
 	fsys, err := vfs.OpenOS(src)
 	if err != nil {
 		return RestoreResult{}, notStore(src, err)
@@ -167,9 +170,20 @@ func Restore(ctx context.Context, src, dir string, opts RestoreOptions) (Restore
 	return res, errors.Join(err, fsys.Close())
 }
 
+// moments returns ErrBadName where two moments are asked for.
+func (o RestoreOptions) moments() error {
+	if o.Seq == 0 || o.Time.IsZero() {
+		return nil
+	}
+	return &fault.Error{Op: "restore", Err: fault.ErrBadName, Detail: "both a batch and a time", Hint: "set Seq or Time of RestoreOptions, or neither"}
+}
+
 // RestoreFS is Restore from one file system to another, which both stay open. It serves
 // this module's own tests and tools.
 func RestoreFS(ctx context.Context, src, fsys vfs.FS, opts RestoreOptions) (RestoreResult, error) {
+	if err := opts.moments(); err != nil {
+		return RestoreResult{}, err
+	}
 	return backup.Restore(ctx, src, rootOf(fsys), opts.internal())
 }
 

@@ -55,6 +55,9 @@ func hintFor(e *engine.Error, verb string) string {
 	case engine.ErrNoSpace:
 		return "free some space and try again; nothing that was acknowledged is lost"
 	case engine.ErrPoisoned, engine.ErrIO:
+		if e.Hint != "" { // it is not the disk
+			return ""
+		}
 		return "check the disk, then run it again: opening checks and repairs"
 	case engine.ErrAmbiguous:
 		return "look whether it is there before you try again"

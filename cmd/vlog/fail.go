@@ -93,6 +93,9 @@ func (f *failure) place(err error) {
 	}
 	if n, ok := errors.AsType[*noKey](err); ok {
 		f.hint = "`vlog ls` lists the keys"
+		if n.at != nil {
+			f.hint = "`vlog ls --at " + number(*n.at) + "` lists the keys of that moment"
+		}
 		f.details["tenant"] = n.tenant
 		f.bytes("key", n.key)
 		if n.near != nil {

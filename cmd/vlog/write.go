@@ -218,7 +218,7 @@ log before it, and drop the log and the checkpoints that the store need no longe
 				if err != nil {
 					return err
 				}
-				return a.compacted(res)
+				return untold("the checkpoint", a.compacted(res))
 			})
 		}}
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "only tell what would be done")
