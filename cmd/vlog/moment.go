@@ -33,6 +33,13 @@ type moment struct {
 // momentForms says in a message what a moment looks like.
 const momentForms = "a batch like 1042, a time like 2026-11-22T00:50:00Z, a date, a time ago like -10m, -1h30m or -2d, start, or end"
 
+// withinDay says whether the offset of a time is below a day, as RFC 3339 has it; package
+// time takes +24:60 too.
+func withinDay(t time.Time) bool {
+	_, seconds := t.Zone()
+	return max(seconds, -seconds) < 24*60*60
+}
+
 // parseMoment reads a moment. Relative ones are before now; a date begins in now's
 // time zone.
 func parseMoment(text string, now time.Time) (moment, error) {
@@ -51,7 +58,7 @@ func parseMoment(text string, now time.Time) (moment, error) {
 		}
 	}
 	for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
-		if t, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
+		if t, err := time.ParseInLocation(layout, text, now.Location()); err == nil && withinDay(t) {
 			return moment{kind: byTime, time: t}, nil
 		}
 	}
