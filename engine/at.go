@@ -29,7 +29,7 @@ func (db *DB) At(ctx context.Context, seq uint64) (Past, error) {
 		return newPast(db, now), err
 	}
 	if seq > uint64(now.Seq()) {
-		return Past{}, notYet(batch.Seq(seq), now.Seq())
+		return Past{}, db.core.unseen(ctx, batch.Seq(seq), now.Seq())
 	}
 	if err := db.core.onDisk(ctx, batch.Seq(seq)); err != nil {
 		return Past{}, err
@@ -84,20 +84,28 @@ func (db *DB) present(ctx context.Context) (*state.Picture, error) {
 }
 
 // shown waits until readers see what the log gives out: it tells those who follow it a
-// moment before the committer shows the batch, and they may ask for it at once. Where
-// writing has ended no more will be seen.
+// moment before the committer shows the batch, and they may ask for it at once.
 func (c *core) shown(ctx context.Context) error {
 	if c.committer == nil {
 		return nil
 	}
 	_, last, _, err := c.store.Log.Bounds(ctx)
-	if err != nil || last <= c.committer.Published().Seq() {
+	if err != nil {
 		return err
 	}
-	if err := c.syncFor(ctx); err != nil && c.committer.Err() == nil {
-		return err
+	return c.committer.Shown(ctx, last)
+}
+
+// unseen says why readers do not see a batch: it has not happened, or writing ended
+// between the sync that made it durable and its being shown.
+func (c *core) unseen(ctx context.Context, seq, newest batch.Seq) error {
+	if c.committer == nil || c.committer.Err() == nil {
+		return notYet(seq, newest)
 	}
-	return nil
+	if _, last, _, err := c.store.Log.Bounds(ctx); err != nil || last < seq {
+		return errors.Join(notYet(seq, newest), err)
+	}
+	return &fault.Error{Op: "look back", At: fault.Place{Seq: uint64(seq)}, Err: fault.ErrPoisoned, Cause: c.committer.Err(), Detail: "it is on disk, and writing ended before it was shown"}
 }
 
 func notYet(seq, last batch.Seq) error {

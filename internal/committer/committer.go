@@ -79,6 +79,7 @@ type Committer struct {
 	chain   batch.Chain    // behind last
 	line    *line          // that pending belongs to
 	open    *round         // gathers now
+	writing *round         // is written now, or nil
 	leading bool
 	place   place
 	cause   error // first failure; ends writing
@@ -135,6 +136,27 @@ func (c *Committer) Settle(ctx context.Context, b Base) error {
 		return w
 	})
 	return err
+}
+
+// Shown waits until readers see a batch, as long as a group is being written: the log
+// tells its followers of one a moment before it is published. It takes part in no
+// group, so a failure elsewhere and Close leave it its answer. The error is the
+// context's.
+func (c *Committer) Shown(ctx context.Context, seq batch.Seq) error {
+	for {
+		c.mu.Lock()
+		if c.writing == nil || c.published.Load().Seq() >= seq {
+			c.mu.Unlock()
+			return nil
+		}
+		done := c.writing.done
+		c.mu.Unlock()
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 func (c *Committer) settled(b Base) bool {

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/vlogdb/vlog/internal/batch"
 	"github.com/vlogdb/vlog/internal/fault"
 )
 
@@ -352,6 +353,40 @@ func TestSubmitBehind(t *testing.T) {
 			t.Errorf("published is %v", seq)
 		}
 		w.end()
+	})
+}
+
+// TestShown: who asks for a batch that is being written waits until it is shown, and no
+// longer; nobody waits for one that is not being written.
+func TestShown(t *testing.T) {
+	bubble(t, synced, func(w *world) {
+		w.check(w.c.Shown(w.Context(), 5)) // nothing is written
+		syncs := newGate()
+		w.log.onSync = syncs.wait
+		first := w.goCommit(w.Context(), w.blind("a", "1"))
+		synctest.Wait()
+		ctx, cancel := context.WithCancelCause(w.Context())
+		cancel(fault.ErrIO)
+		w.want(w.c.Shown(ctx, 1), fault.ErrIO)
+		shown := make(chan batch.Seq)
+		wait := func(seq batch.Seq) {
+			w.check(w.c.Shown(w.Context(), seq))
+			shown <- w.c.Published().Seq()
+		}
+		go wait(1)
+		go wait(5) // behind all that is written: until nothing is
+		synctest.Wait()
+		mute(w, "shown before it is durable", shown)
+		w.c.Poison(fault.ErrIO)
+		syncs.let(nil)
+		w.check((<-first).err)
+		for range 2 {
+			if seq := <-shown; seq != 1 {
+				t.Errorf("published is %v", seq)
+			}
+		}
+		w.check(w.c.Shown(w.Context(), 5))
+		w.want(w.c.Close(), nil)
 	})
 }
 

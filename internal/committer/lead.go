@@ -45,7 +45,7 @@ func (c *Committer) begin() *round {
 	if !c.place.held {
 		c.sequenceLocked(r)
 	}
-	c.open = newRound()
+	c.open, c.writing = newRound(), r
 	c.gather.began(len(r.ready))
 	c.moveQueueLocked(r)
 	return r
@@ -191,6 +191,7 @@ func (c *Committer) answer(r *round, err error) (spared *round) {
 	}
 	c.tellLocked(r, err)
 	close(r.done)
+	c.writing = spared
 	if spared == nil {
 		c.passLocked()
 	}
