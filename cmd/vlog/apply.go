@@ -24,7 +24,8 @@ func (a *app) applyCommand() *cobra.Command {
 A value that is a string is stored as its text, any other value as compact JSON;
 key_b64 and value_b64 take other bytes. Removing a key that is not there is no error.
 A line as dump --json and recover --rescue print it, a whole batch, is taken too: to the
-byte, and in the tenants that it names. All lines are one transaction, or with --batch N
+byte, and in the tenants that it names; only settings of the store that was dumped, as
+vlog keep writes them, are left out, which is told. All lines are one transaction, or with --batch N
 every N lines are. One line is printed for each transaction once it is on disk.`,
 		Example: `  vlog apply ./data < changes.ndjson
   vlog apply ./data --batch 1000 --json < changes.ndjson
@@ -46,8 +47,9 @@ every N lines are. One line is printed for each transaction once it is on disk.`
 
 // applying is what has been done of the input.
 type applying struct {
-	last applied
-	line int // all up to this one are on disk
+	last     applied
+	line     int // all up to this one are on disk
+	settings int // left out
 }
 
 func (a *app) apply(ctx context.Context, db *engine.DB, per int) error {
@@ -61,8 +63,8 @@ func (a *app) apply(ctx context.Context, db *engine.DB, per int) error {
 	var done applying
 	for {
 		steps, err := in.next(ctx, per)
-		if err == nil && len(steps) == 0 {
-			return nil
+		if err == io.EOF {
+			return done.partly()
 		}
 		if err == nil {
 			done.last, err = applySteps(ctx, s, steps)
@@ -71,11 +73,30 @@ func (a *app) apply(ctx context.Context, db *engine.DB, per int) error {
 			return &stopped{done, err}
 		}
 		done.line = in.line
+		done.settings += a.leftOut(in)
 		if err := a.applied(done.last); err != nil {
 			return &stopped{done, err}
 		}
 		p.at(int64(in.line), 0)
 	}
+}
+
+// leftOut tells of the settings among what was applied, and returns how many those are.
+func (a *app) leftOut(in *changeReader) int {
+	for _, line := range in.settings {
+		fmt.Fprintf(a.err, "left out: line %d: a setting of the store that was dumped\n", line)
+	}
+	n := len(in.settings)
+	in.settings = nil
+	return n
+}
+
+// partly is the error for settings that were left out; nil where none were.
+func (d applying) partly() error {
+	if d.settings == 0 {
+		return nil
+	}
+	return &engine.Error{Op: "apply", Err: engine.ErrPartial, Detail: plural(d.settings, "setting") + " left out", Hint: "every store has its own: see `vlog keep`"}
 }
 
 // stopped is a failure behind which nothing was applied any more.
@@ -106,7 +127,11 @@ type applied struct {
 	Changes int    `json:"changes"`
 }
 
+// applySteps makes one transaction of changes; of none it makes none.
 func applySteps(ctx context.Context, s engine.Scope, steps []step) (applied, error) {
+	if len(steps) == 0 {
+		return applied{}, nil
+	}
 	seq, err := submit(ctx, s, func(tx *engine.Tx) error { return applyTo(tx, steps) })
 	if e, ok := errors.AsType[*engine.Error](err); ok && batchTooLarge(e) && len(steps) > 1 {
 		err = tooMany(len(steps))
@@ -122,6 +147,9 @@ func tooMany(n int) error {
 // applied tells of a transaction. Where nobody listens any more, what was asked for
 // is done all the same.
 func (a *app) applied(t applied) (err error) {
+	if t.Changes == 0 {
+		return nil
+	}
 	if a.json {
 		err = a.line(t)
 	} else {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"unicode/utf8"
 )
 
 // Names of the members of a batch and of its changes, as dump spells them.
@@ -14,18 +13,14 @@ var (
 	opNames    = []string{"op", "space", "tenant", "k", "k64", "v", "t", "b64", "end", "end64"}
 )
 
-// parseBatch reads a batch as dump prints it. What was one transaction stays in order;
-// the numbers that it had say nothing here.
-func parseBatch(text []byte) (steps []step, err error) {
-	if !utf8.Valid(text) {
-		return nil, errors.New("not UTF-8, and dump prints ASCII alone")
-	}
-	f, err := fieldsOf(text, batchNames)
-	if err != nil {
+// parseBatch reads the members of a batch as dump prints it. What was one transaction
+// stays in order; the numbers that it had say nothing here.
+func parseBatch(f fields) (steps []step, err error) {
+	if err := f.only(batchNames); err != nil {
 		return nil, err
 	}
 	var ops []json.RawMessage
-	if f["ops"] == nil || json.Unmarshal(f["ops"], &ops) != nil {
+	if f["ops"] == nil || f["ops"][0] != '[' || json.Unmarshal(f["ops"], &ops) != nil {
 		return nil, errors.New("ops is no list of changes")
 	}
 	for i, op := range ops {
@@ -43,8 +38,8 @@ func parseOp(text []byte) (s step, err error) {
 	if err != nil {
 		return s, err
 	}
-	if f["space"] != nil {
-		return s, errors.New("a space of its own, which no change can name")
+	if s.setting, err = f.setting(); err != nil || s.setting {
+		return s, err
 	}
 	if s.tenant = "main"; f["tenant"] != nil {
 		if s.tenant, err = f.text("tenant"); err != nil {
@@ -69,6 +64,19 @@ func parseOp(text []byte) (s step, err error) {
 		err = fmt.Errorf("op is put, del or del-range, not %q", brief(op))
 	}
 	return s, err
+}
+
+// setting says whether a change sets something of the store itself: another store has
+// its own. Any other space but that of keys is one that this version cannot write.
+func (f fields) setting() (bool, error) {
+	if f["space"] == nil {
+		return false, nil
+	}
+	space, err := f.text("space")
+	if err == nil && space != "sys" {
+		err = fmt.Errorf("the space %q, which no change can name", brief(space))
+	}
+	return true, err
 }
 
 // either returns a field that is text, or base64 with 64 behind its name.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,28 +20,33 @@ type step struct {
 	tenant          string // empty: that of the command
 	key, value, end []byte
 	del, many       bool // many: from key to end, or where that is nil to the tenant's end
+	setting         bool // of the store that was dumped: nothing that a change can make
 }
 
 // names are those that a change has.
 var names = []string{"op", "key", "key_b64", "value", "value_b64"}
 
-// parseLine reads one line: a change, or a batch as dump and rescue print it.
+// parseLine reads one line: a change, or a batch as dump and rescue print it, in
+// whichever order the members stand.
 func parseLine(text []byte) ([]step, error) {
-	if bytes.HasPrefix(bytes.TrimSpace(text), []byte(`{"seq":`)) {
-		return parseBatch(text)
+	if !utf8.Valid(text) {
+		return nil, errors.New("not UTF-8; give other bytes as key_b64 and value_b64")
 	}
-	s, err := parseChange(text)
+	f, err := fieldsOf(text, allNames)
+	if err != nil {
+		return nil, err
+	}
+	if f["ops"] != nil || f["seq"] != nil {
+		return parseBatch(f)
+	}
+	s, err := parseChange(f)
 	return []step{s}, err
 }
 
-// parseChange reads one line of changes.ndjson. A value that is a JSON string is
-// stored as its text, any other JSON value as it is written, compact.
-func parseChange(text []byte) (s step, err error) {
-	if !utf8.Valid(text) {
-		return s, errors.New("not UTF-8; give other bytes as key_b64 and value_b64")
-	}
-	f, err := fieldsOf(text, names)
-	if err != nil {
+// parseChange reads the members of one line of changes.ndjson. A value that is a JSON
+// string is stored as its text, any other JSON value as it is written, compact.
+func parseChange(f fields) (s step, err error) {
+	if err := f.only(names); err != nil {
 		return s, err
 	}
 	op, err := f.text("op")
@@ -62,6 +68,9 @@ func parseChange(text []byte) (s step, err error) {
 	}
 	return s, err
 }
+
+// allNames are those that a line may have.
+var allNames = slices.Concat(names, batchNames)
 
 // fields are the members of a line, as they are written.
 type fields map[string]json.RawMessage
@@ -91,6 +100,16 @@ func fieldsOf(text []byte, may []string) (fields, error) {
 		}
 	}
 	return f, nil
+}
+
+// only refuses members that have no place where these may stand.
+func (f fields) only(may []string) error {
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		if !slices.Contains(may, name) {
+			return fmt.Errorf("unknown field %q", name)
+		}
+	}
+	return nil
 }
 
 func (f fields) read(dec *json.Decoder, name string) error {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -54,39 +55,86 @@ func FuzzMoment(f *testing.F) {
 	})
 }
 
-// FuzzChange reads any bytes as a line of changes: what is taken is what package json reads
-// there, and the same again when it is spelled in base64.
+// FuzzChange reads any bytes as a line of changes: what is taken as a change is what package
+// json reads there, and a change or a batch is the same when it is spelled in base64.
 func FuzzChange(f *testing.F) {
 	for _, line := range []string{
 		`{"op":"put","key":"a","value":{"b":[1, 2]}}`, `{"op":"put","key":"a","value":"\ud83d\ude00"}`, `{"op":"put","key":"a","value":null}`, `{"op":"put","key_b64":"AP8=","value_b64":""}`,
 		`{"op":"del","key":"\u0000"}`, `{"op":"del","key":"a","value":1}`, `{"op":"put","op":"del","key":"a"}`, `{"op":"put","key":"\ud800","value":1}`, `{"OP":"del","key":"a"}`, `{"op":"del","key":"a"} x`, `[]`,
 		`{"seq":3,"time":"2026-01-02T03:04:05Z","writer":"00","n":7,"ops":[{"op":"put","tenant":"acme","k":"a","v":1e400},{"op":"del-range","k64":"/w==","end":"b"},{"op":"put","k":"a","t":"b"}],"chain":"00"}`, `{"seq":1,"ops":[[]]}`,
+		`{"ops":[{"op":"put","space":"sys","k":"keep","v":{"batches":5}},{"op":"del-range","k":""}],"chain":"00"}`, ` { "ops" : [ ] } `, `{"ops":null,"seq":1}`, `{"op":"del","key":"a","seq":1}`,
 	} {
 		f.Add([]byte(line))
 	}
 	f.Fuzz(func(t *testing.T, line []byte) {
-		var s step
+		var steps []step
 		var err error
-		cost.Within(t, readCost(len(line)), func() { s, err = parseChange(line) })
-		var some []step
-		var other error
-		cost.Within(t, readCost(len(line)), func() { some, other = parseLine(line) })
-		if err == nil && (other != nil || len(some) != 1 || !bytes.Equal(some[0].key, s.key)) {
-			t.Fatalf("%q is a change, and as a line %+v, %v", line, some, other)
-		}
+		cost.Within(t, readCost(len(line)), func() { steps, err = parseLine(line) })
 		if err != nil {
 			return
 		}
-		plainChange(t, line, s)
-		e := base64.StdEncoding.EncodeToString
-		again := `{"op":"put","key_b64":"` + e(s.key) + `","value_b64":"` + e(s.value) + `"}`
-		if s.del {
-			again = `{"op":"del","key_b64":"` + e(s.key) + `"}`
+		again := batchOf(steps)
+		if s, err := oneChange(line); err == nil {
+			plainChange(t, line, s)
+			again = changeOf(s)
 		}
-		if got, err := parseChange([]byte(again)); err != nil || got.del != s.del || !bytes.Equal(got.key, s.key) || !bytes.Equal(got.value, s.value) {
-			t.Fatalf("%q is %+v, %q is %+v, %v", line, s, again, got, err)
+		if got, err := parseLine([]byte(again)); err != nil || !slices.EqualFunc(got, steps, sameStep) {
+			t.Fatalf("%q is %+v, %q is %+v, %v", line, steps, again, got, err)
 		}
 	})
+}
+
+func sameStep(a, b step) bool {
+	return a.tenant == b.tenant && a.del == b.del && a.many == b.many && a.setting == b.setting && bytes.Equal(a.key, b.key) && bytes.Equal(a.value, b.value) && bytes.Equal(a.end, b.end) && (a.end == nil) == (b.end == nil)
+}
+
+func inB64(b []byte) string { return `"` + base64.StdEncoding.EncodeToString(b) + `"` }
+
+// changeOf spells a change in base64.
+func changeOf(s step) string {
+	if s.del {
+		return `{"op":"del","key_b64":` + inB64(s.key) + `}`
+	}
+	return `{"value_b64":` + inB64(s.value) + `,"op":"put","key_b64":` + inB64(s.key) + `}`
+}
+
+// batchOf spells a batch in base64, with its members in another order.
+func batchOf(steps []step) string {
+	var ops []string
+	for _, s := range steps {
+		tenant, _ := json.Marshal(s.tenant)
+		op := `{"k64":` + inB64(s.key) + `,"tenant":` + string(tenant)
+		switch {
+		case s.setting:
+			op = `{"space":"sys"`
+		case s.del:
+			op += `,"op":"del"`
+		case s.end != nil:
+			op += `,"op":"del-range","end64":` + inB64(s.end)
+		case s.many:
+			op += `,"op":"del-range"`
+		default:
+			op += `,"op":"put","b64":` + inB64(s.value)
+		}
+		ops = append(ops, op+"}")
+	}
+	return `{"ops":[` + strings.Join(ops, ",") + `],"seq":1}`
+}
+
+// errBatch is what oneChange says of a batch.
+var errBatch = errors.New("a batch")
+
+// oneChange reads a line that is one change.
+func oneChange(line []byte) (step, error) {
+	some, err := parseLine(line)
+	if err != nil {
+		return step{}, err
+	}
+	f, err := fieldsOf(line, allNames)
+	if err != nil || f["ops"] != nil {
+		return step{}, errBatch
+	}
+	return some[0], nil
 }
 
 // plainChange compares a change with what package json reads in its line.

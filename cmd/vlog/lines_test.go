@@ -66,7 +66,7 @@ func TestLines(t *testing.T) {
 	if err != nil || len(steps) != 2 || string(steps[0].key) != "a" || string(steps[1].key) != "b" || steps[0].line != 1 || steps[1].line != 4 {
 		t.Fatalf("%v %v", steps, err)
 	}
-	if steps, err := r.next(t.Context(), 0); len(steps) != 0 || err != nil {
+	if steps, err := r.next(t.Context(), 0); len(steps) != 0 || err != io.EOF {
 		t.Errorf("behind the end: %v %v", steps, err)
 	}
 	_, err = readerOf(strings.NewReader("{\"op\":\"del\",\"key\":\"a\"}\n"+byteOrderMark+"{}")).next(t.Context(), 0)
@@ -80,11 +80,39 @@ func TestLines(t *testing.T) {
 	}
 }
 
+// TestNoChange: lines without a change end nothing, and a setting is left out and told.
+func TestNoChange(t *testing.T) {
+	const text = `{"ops":[],"seq":1}` + "\n\n" + `{"ops":[{"op":"put","space":"sys","k":"keep","v":{"batches":5}}]}` + "\n" + `{"op":"del","key":"a"}` + "\n\n"
+	for _, n := range []int{1, 2, 3, 0} {
+		r := readerOf(strings.NewReader(text))
+		var got []step
+		var err error
+		for steps := []step(nil); err == nil; steps, err = r.next(t.Context(), n) {
+			got = append(got, steps...)
+		}
+		if err != io.EOF || len(got) != 1 || got[0].line != 4 || len(r.settings) != 1 || r.settings[0] != 3 {
+			t.Errorf("--batch %d: %+v, %v, settings %v", n, got, err, r.settings)
+		}
+	}
+}
+
+// TestLongBatch: a batch may take a longer line than a change, for it spells a byte with
+// up to six.
+func TestLongBatch(t *testing.T) {
+	for head, good := range map[string]bool{` {"seq":1`: true, byteOrderMark + `{ "chain":"00"`: true, `{"op":"put"`: false, `{"value":"seq"`: false, "[": false} {
+		line := head + strings.Repeat(" ", maxChanges)
+		text, err := readerOf(strings.NewReader(line)).readLine()
+		if (err == nil) != good || good && len(text) < maxChanges {
+			t.Errorf("%s: %d bytes, %v", head, len(text), err)
+		}
+	}
+}
+
 // TestStopped: what of the input is on disk is told, and nothing that is not known.
 func TestStopped(t *testing.T) {
 	cause := &engine.Error{Err: engine.ErrNoSpace}
 	equal(t, "first", (&stopped{applying{}, cause}).rest(), "nothing was written")
-	later := &stopped{applying{applied{2, 5}, 10}, cause}
+	later := &stopped{applying{last: applied{2, 5}, line: 10}, cause}
 	equal(t, "later", later.rest(), "all up to line 10 is on disk, nothing behind it")
 	f := failureOf(later)
 	equal(t, "code", f.code, "NO_SPACE")

@@ -135,7 +135,7 @@ func TestChanges(t *testing.T) {
 		`{"op":"put","key":"k","value":"\u0000\n"}`:                    "k=\x00\n",
 		`{"op":"put","key":"k","value":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + `}`: "",
 	} {
-		s, err := parseChange([]byte(line))
+		s, err := oneChange([]byte(line))
 		got := string(s.key) + "=" + string(s.value)
 		switch {
 		case err != nil:
