@@ -125,12 +125,20 @@ func (a *app) survey(ctx context.Context, src *ptvp35.Source, o importing) (done
 			done.broken++
 			fmt.Fprintf(a.err, "left out: line %d: %v\n", r.Line, err)
 		default:
-			return done, err
+			return done, atLine(r.Line, err)
 		}
 		p.at(int64(r.Line), 0)
 	}
 	done.keys = len(keys)
 	return done, nil
+}
+
+// atLine adds to an error which line it is about, where it is about one.
+func atLine(line int, err error) error {
+	if line == 0 {
+		return err
+	}
+	return fmt.Errorf("line %d: %w", line, err)
 }
 
 // takeOver writes the records, so many in one transaction.

@@ -22,15 +22,25 @@ type rescue struct {
 // newRescue makes the file; one that is there stays as it is.
 func newRescue(name string) (*rescue, error) {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		e := &engine.Error{Op: "rescue", Err: engine.ErrExists, Hint: "name a new file; a dry run may have made this one"}
-		e.At.Path = name
-		return nil, e
-	}
 	if err != nil {
-		return nil, err
+		return nil, rescueError(name, err)
 	}
 	return &rescue{f: f, w: bufio.NewWriter(f)}, nil
+}
+
+// rescueError says why there is no file for what is rescued.
+func rescueError(name string, err error) error {
+	e := &engine.Error{Op: "rescue", Err: engine.ErrIO, Cause: err, Hint: "nothing was changed; name another file"}
+	e.At.Path = name
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		e.Err, e.Cause, e.Hint = engine.ErrExists, nil, "name a new file; a dry run may have made this one"
+	case errors.Is(err, fs.ErrNotExist):
+		e.Err, e.Cause, e.Hint = engine.ErrNotFound, nil, "nothing was changed; name a file in a directory that is there"
+	case errors.Is(err, fs.ErrPermission):
+		e.Err, e.Cause = engine.ErrDenied, nil
+	}
+	return e
 }
 
 func (r *rescue) add(b engine.Batch) error {

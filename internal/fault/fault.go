@@ -57,7 +57,7 @@ var (
 	ErrForeign      = &Kind{code: "FOREIGN", exit: 5, text: "belongs to another store", hint: "remove the foreign file from the store, or put back the right one"}
 	ErrNotRegular   = &Kind{code: "NOT_REGULAR", exit: 5, text: "not a regular file", hint: "a store holds plain files and directories only; remove links, pipes and devices"}
 	ErrLocked       = &Kind{code: "LOCKED", exit: 6, text: "locked by another opener", hint: "close it there first; one writer at a time may hold a store"}
-	ErrIncompatible = &Kind{code: "INCOMPATIBLE", exit: 7, text: "made by an incompatible version", hint: "use a version of vlog that knows it"}
+	ErrIncompatible = &Kind{code: "INCOMPATIBLE", exit: 7, text: "not compatible", hint: "use a version of vlog that knows it"}
 	ErrReadOnly     = &Kind{code: "READ_ONLY", exit: 8, text: "read-only", hint: "open it for writing, on a file system that can be written"}
 	ErrDenied       = &Kind{code: "DENIED", exit: 8, text: "permission denied", hint: "check owner and mode of the path"}
 	ErrPartial      = &Kind{code: "PARTIAL", exit: 9, text: "done in part", hint: "see what was left out"}

@@ -4,9 +4,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/vlogdb/vlog/fuzz/cost"
 	"github.com/vlogdb/vlog/internal/fault"
 	"github.com/vlogdb/vlog/internal/vfs"
 )
@@ -191,17 +193,74 @@ func TestReadFails(t *testing.T) {
 	}
 }
 
-// TestLongLine: a line without an end is not read into memory.
+// TestLongLine: a line without an end is not read into memory, and what stands behind a
+// line that is too long counts.
 func TestLongLine(t *testing.T) {
-	m := files{"": two}.disk(t)
-	f, err := m.Open("x.db", vfs.ReadWrite)
-	check(t, err)
-	check(t, f.Truncate(maxLine+1<<20))
-	check(t, f.Close())
+	for name, behind := range map[string]string{"no end": "", "an end": "\n" + three} {
+		m := files{"": two}.disk(t)
+		f, err := m.Open("x.db", vfs.ReadWrite)
+		check(t, err)
+		check(t, f.Truncate(maxLine+1<<20))
+		_, err = f.WriteAt([]byte(behind), maxLine+1<<20)
+		check(t, errors.Join(err, f.Close()))
+		s, err := OpenFS(m, "x.db")
+		check(t, err)
+		if n, err := s.Check(); n != 1 || !errors.Is(err, fault.ErrCorrupt) {
+			t.Errorf("%s: %d records, then %v", name, n, err)
+		}
+		var lines, broken []int
+		cost.Within(t, 6*maxLine, func() { // a slice that grows
+			for r, err := range s.Records() {
+				if err == nil {
+					lines = append(lines, r.Line)
+				} else if broken = append(broken, r.Line); !Broken(err) {
+					t.Error(err)
+				}
+			}
+		})
+		want := map[string][]int{"no end": {1}, "an end": {1, 3}}[name]
+		if !slices.Equal(lines, want) || !slices.Equal(broken, []int{2}) {
+			t.Errorf("%s: lines %v, broken %v", name, lines, broken)
+		}
+		check(t, s.Close())
+	}
+}
+
+// TestShrinks: a file that gets shorter while it is read has not ended there.
+func TestShrinks(t *testing.T) {
+	m := files{"": strings.Repeat(one, 30000)}.disk(t)
 	s, err := OpenFS(m, "x.db")
 	check(t, err)
-	if n, err := s.Check(); n != 1 || !errors.Is(err, fault.ErrCorrupt) {
+	f, err := m.Open("x.db", vfs.ReadWrite)
+	check(t, err)
+	check(t, errors.Join(f.Truncate(int64(20000*len(one))), f.Close()))
+	if n, err := s.Check(); n != 20000 || !errors.Is(err, fault.ErrCorrupt) {
 		t.Errorf("%d records, then %v", n, err)
 	}
 	check(t, s.Close())
+}
+
+// TestNoNumber: what that system writes for a number, and nobody else reads, is named, with
+// its key; a word that only looks like it is not.
+func TestNoNumber(t *testing.T) {
+	for line, want := range map[string]string{
+		`{"key":["a", 1],"value":[1,NaN]}`:                      `NaN, which JSON has no number for, under the key ["a",1]`,
+		`{"key":"a","value":-Infinity}`:                         `-Infinity, which JSON has no number for, under the key "a"`,
+		`{"key":"a","value":{"b":Infinity}}`:                    `Infinity, which JSON has no number for, under the key "a"`,
+		`{"value":NaN,"key":"a"}`:                               `NaN, which JSON has no number for`,
+		`{"key":NaN,"value":1}`:                                 `NaN, which JSON has no number for`,
+		`{"key":"` + strings.Repeat("ä", 99) + `","value":NaN}`: `NaN, which JSON has no number for, under the key "` + strings.Repeat("ä", 49) + `...`,
+		`{"key":"a","value":Nan}`:                               "",
+		`{"key":"NaN","value":}`:                                "",
+		`NaN`:                                                   `NaN, which JSON has no number for`,
+	} {
+		s, err := OpenFS(files{"": line + "\n" + three}.disk(t), "x.db")
+		check(t, err)
+		_, err = s.Check()
+		e, ok := errors.AsType[*fault.Error](err)
+		if !ok || !Broken(err) || (e.Err == fault.ErrIncompatible) != (want != "") || want != "" && e.Detail != want {
+			t.Errorf("%s: %v", line, err)
+		}
+		check(t, s.Close())
+	}
 }
