@@ -131,7 +131,8 @@ func (o BackupOptions) internal() backup.Options {
 }
 
 // RestoreOptions of a restore. The zero value restores the newest moment; at most one
-// of Seq and Time is set.
+// of Seq and Time is set. A time is looked for among the batches that are kept: where the
+// clock went back, one that was trimmed cannot be counted, as with AtTime.
 type RestoreOptions struct {
 	Seq      uint64                  // the store as it was behind this batch
 	Time     time.Time               // behind the last batch before the first one that is later, in order

@@ -91,7 +91,8 @@ func (a *app) restoreCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "restore PLACE DIR [flags]", Short: "Make a store of a backup place, as it was at a moment",
 		Long: `Make a store of a backup place, or of another store that nobody writes to, as it was at a
 moment: its newest, or the one that --at names, the number of a batch or a time. What was
-later than a time is left out from the first such batch on. DIR is a directory that is not
+later than a time is left out from the first such batch on, as far as batches are kept:
+where the clock went back, one that was trimmed cannot be counted. DIR is a directory that is not
 there, or empty. What was made is checked; --dry-run only tells what would be made.`,
 		Example: `  vlog restore /backup/orders ./data2
   vlog restore /backup/orders ./data2 --at 1031

@@ -50,13 +50,13 @@ func (s *source) begin(ctx context.Context) error {
 	if s.to != nil {
 		s.stop(info)
 	}
-	err = s.start(ctx, info)
+	err = s.start(ctx)
 	s.over = s.over || s.until > 0 && s.next > s.until // nothing can come that is wanted
 	return err
 }
 
 // start resolves where to begin.
-func (s *source) start(ctx context.Context, info engine.Info) error {
+func (s *source) start(ctx context.Context) error {
 	if s.from == nil {
 		return nil
 	}
@@ -66,8 +66,8 @@ func (s *source) start(ctx context.Context, info engine.Info) error {
 	case atEnd:
 		s.next = s.end + 1
 	case byTime:
-		s.next, s.since = info.First, s.from.time
-		return s.reaches(ctx, info.First)
+		s.next, s.since = 0, s.from.time
+		return s.reaches(ctx)
 	}
 	return nil
 }
@@ -85,22 +85,24 @@ func (s *source) stop(info engine.Info) {
 	s.over = s.until == 0 && s.to.kind != byTime
 }
 
-// reaches returns ErrCompacted where the log begins behind the time to begin with:
-// what is no longer kept may be of that time.
-func (s *source) reaches(ctx context.Context, first uint64) error {
-	if first == 1 {
-		return nil
-	}
-	for b, err := range s.db.Batches(ctx, first) {
+// reaches returns ErrCompacted where the log does not reach back to the time to begin with.
+func (s *source) reaches(ctx context.Context) error {
+	for b, err := range s.db.Batches(ctx, 0) {
 		if err != nil {
 			return err
 		}
-		if b.Time.Before(s.since) {
-			return nil
-		}
-		break
+		return s.covered(b)
 	}
-	return &engine.Error{Op: "tail", Err: engine.ErrCompacted, Detail: "the log begins at #" + number(first) + ", which is not before " + s.since.Format(time.RFC3339),
+	return nil
+}
+
+// covered returns ErrCompacted where the first batch kept is not before the time to begin
+// with: what is no longer kept may be of that time.
+func (s *source) covered(first engine.Batch) error {
+	if first.Seq == 1 || s.since.IsZero() || first.Time.Before(s.since) {
+		return nil
+	}
+	return &engine.Error{Op: "tail", Err: engine.ErrCompacted, Detail: "the log begins at #" + number(first.Seq) + ", which is not before " + s.since.Format(time.RFC3339),
 		Hint: "begin with --from start: what was before is no longer kept"}
 }
 
@@ -142,13 +144,17 @@ func (s *source) there(ctx context.Context) iter.Seq2[[]event, error] {
 }
 
 // kept yields what is kept from next on. What -n reaches back to may go before it is
-// read: it means as far as there is, then.
+// read: it means as far as there is, then. A time to begin with must still be covered.
 func (s *source) kept(ctx context.Context) iter.Seq2[engine.Batch, error] {
 	return func(yield func(engine.Batch, error) bool) {
-		gone := s.last >= 0
+		gone, timed := s.last >= 0, s.next == 0
 		for b, err := range s.db.Batches(ctx, s.next) {
 			if gone = gone && errors.Is(err, engine.ErrCompacted); gone {
 				break
+			}
+			if timed && err == nil {
+				err = s.covered(b)
+				timed = false
 			}
 			if !yield(b, err) {
 				return

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/vlogdb/vlog/engine"
 )
@@ -60,7 +62,47 @@ func TestSourceBesideCompaction(t *testing.T) {
 			t.Errorf("the last four: %v", err)
 		}
 	}
+	fromTime(t, db, put, compact)
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// fromTime begins at a time beside compactions: where that is still kept all from there
+// is shown, and where it has gone meanwhile that is told.
+func fromTime(t *testing.T, db *engine.DB, put, compact func()) {
+	t.Helper()
+	put()
+	put()
+	at := moment{kind: byTime, time: time.Now()}
+	put()
+	kept, gone := &source{db: db, last: -1, from: &at}, &source{db: db, last: -1, from: &at}
+	for _, s := range []*source{kept, gone} {
+		if err := s.begin(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	info, err := db.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	compact() // keeps what is behind the checkpoint before
+	shown := 0
+	for events, err := range kept.there(t.Context()) {
+		if shown += len(events); err != nil {
+			t.Errorf("from a time: %v", err)
+		}
+	}
+	now, err := db.Info(t.Context())
+	if err != nil || now.First == info.First || shown != 1 {
+		t.Errorf("the log began at #%d and begins at #%d, %d events, %v", info.First, now.First, shown, err)
+	}
+	put()
+	compact()
+	compact()
+	for _, err = range gone.there(t.Context()) {
+	}
+	if !errors.Is(err, engine.ErrCompacted) {
+		t.Errorf("from a time that has gone: %v", err)
 	}
 }

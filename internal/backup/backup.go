@@ -76,6 +76,9 @@ type Result struct {
 // ErrCompacted where the source forgets faster than it can be copied, ErrNoSpace,
 // ErrIO, or the context's. The place stays usable after each.
 func Run(ctx context.Context, src Source, to Dest, opts Options) (Result, error) {
+	if ctx.Err() != nil { // before anything is made
+		return Result{}, context.Cause(ctx)
+	}
 	r := &run{src: src, opts: opts, began: opts.Now()}
 	var err error
 	if r.id, err = src.Format.Store(); err != nil {

@@ -44,6 +44,9 @@ type Restored struct {
 // ErrCorrupt, ErrIncompatible, ErrNoSpace, ErrIO, or the context's. A target that was
 // not finished is refused by whoever opens it, until the same restore was run again.
 func Restore(ctx context.Context, src vfs.FS, to Dest, opts RestoreOptions) (Restored, error) {
+	if ctx.Err() != nil { // before anything is made
+		return Restored{}, context.Cause(ctx)
+	}
 	r := &restore{src: src, opts: opts, began: opts.Open.Now()}
 	var err error
 	if r.format, err = formatOf(src); err != nil {
