@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -51,4 +52,69 @@ func testKeepForAcrossClocks(t *testing.T) {
 		_, err := engine.CheckFS(t.Context(), m.Reopen(), engine.CheckOptions{}, func(f engine.Finding) { t.Errorf("cut off behind %d: %+v", i+1, f) })
 		check(t, err)
 	}
+}
+
+// TestKeepForFlippedFlag: a promotion is cut off behind the new name, and a bit of its
+// flag flips, wherever: nothing goes that Keep.For still asks for, whatever the time in
+// the flag seems to be.
+func TestKeepForFlippedFlag(t *testing.T) { both(t, testKeepForFlippedFlag) }
+
+func testKeepForFlippedFlag(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	opts := quiet
+	opts.Codec, opts.SegmentSize, opts.CheckpointAfter = codecOf(t), 1<<10, -1
+	opts.Keep, opts.Clock = &engine.Keep{For: time.Hour}, func() time.Time { return now }
+	mem := tracked()
+	db := open(t, mem.Reopen(), opts)
+	var entered *vfs.Disk
+	mem.OnOp(func(op vfs.Op) {
+		if op.Kind == vfs.OpRename && op.Name == "log/backup" {
+			entered = mem.Snapshot()
+		}
+	})
+	for range 3 {
+		put(t, db, "a", strings.Repeat("a", 600))
+		_, err := db.Checkpoint(t.Context())
+		check(t, err)
+		now = now.Add(10 * time.Minute)
+	}
+	mem.OnOp(nil)
+	check(t, db.Close())
+	flag := fileOf(t, entered.Pick(vfs.Kept, 0).Mem(false), "log/recover")
+	for bit := -1; bit < 8*len(flag); bit++ {
+		m := entered.Pick(vfs.Kept, 0).Mem(true)
+		if bit >= 0 {
+			flipBit(t, m, "log/recover", bit)
+		}
+		db := open(t, m.Reopen(), opts)
+		from, err := db.Floor(t.Context())
+		check(t, err)
+		check(t, db.Close())
+		if from != 0 {
+			t.Fatalf("bit %d of %s: history begins at #%d", bit, flag, from)
+		}
+	}
+}
+
+func fileOf(t *testing.T, fsys vfs.FS, name string) []byte {
+	f, err := fsys.Open(name, vfs.ReadOnly)
+	check(t, err)
+	st, err := f.Stat()
+	check(t, err)
+	b := make([]byte, st.Size)
+	if _, err := f.ReadAt(b, 0); err != io.EOF {
+		check(t, err)
+	}
+	check(t, f.Close())
+	return b
+}
+
+func flipBit(t *testing.T, fsys vfs.FS, name string, bit int) {
+	b := fileOf(t, fsys, name)[bit/8:][:1]
+	b[0] ^= 1 << (bit % 8)
+	f, err := fsys.Open(name, vfs.ReadWrite)
+	check(t, err)
+	_, err = f.WriteAt(b, int64(bit/8))
+	check(t, err)
+	check(t, f.Close())
 }

@@ -54,13 +54,19 @@ func newPrey(t *testing.T, codec engine.Codec) *prey {
 	}
 	p.take(mem)
 	x := hex.EncodeToString(p.store[:])
-	p.files["log/recover"] = fmt.Sprintf(`{"store":"%s","seq":4,"digest":"%064x","time":5}`+"\n", x, 0)
-	p.files["log/truncate"] = fmt.Sprintf(`{"store":"%s","segment":5,"epoch":7,"offset":512,"digest":"%064x"}`+"\n", x, 0)
-	p.files["log/truncate_flag"] = fmt.Sprintf(`{"store":"%s"}`+"\n", x)
+	p.files["log/recover"] = flagLine(`{"store":"%s","seq":4,"digest":"%064x","time":5`, x, 0)
+	p.files["log/truncate"] = flagLine(`{"store":"%s","segment":5,"epoch":7,"offset":512,"digest":"%064x"`, x, 0)
+	p.files["log/truncate_flag"] = flagLine(`{"store":"%s"`, x)
 	if p.open(t, "a good store", p.disk("", "")) != nil {
 		t.Fatal("it does not open")
 	}
 	return p
+}
+
+// flagLine spells a flag file by docs/FORMAT.md.
+func flagLine(format string, args ...any) string {
+	text := fmt.Sprintf(format, args...)
+	return fmt.Sprintf("%s,\"sum\":\"%08x\"}\n", text, batch.Sum([]byte(text)))
 }
 
 func (p *prey) take(mem *vfs.Mem) {

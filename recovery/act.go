@@ -29,7 +29,7 @@ func (l *look) act(opts Options) ([]wal.Kept, error) {
 		return nil, err
 	}
 	if l.move == moveEnter || l.move == moveFinish {
-		if kept, err = l.finish(kept, opts.nanos()); err != nil {
+		if kept, err = l.finish(kept); err != nil {
 			return nil, err
 		}
 	}
@@ -70,17 +70,15 @@ func (l *look) removed(name string, was bool) {
 	}
 }
 
-// finish takes p5 and p6 of a promotion that had reached p4.
-func (l *look) finish(kept []wal.Kept, now int64) ([]wal.Kept, error) {
+// finish takes p5 and p6 of a promotion that had reached p4, by the time its flag
+// says: what goes was decided then, and some of it has gone.
+func (l *look) finish(kept []wal.Kept) ([]wal.Kept, error) {
 	l.report.Promoted = l.flags.Promotion.Seq
-	if t := l.flags.Promotion.Time; t != 0 {
-		now = t // what goes was decided then, and some of it has gone
-	}
 	keep, err := checkpoint.KeepOf(l.base)
 	if err != nil {
 		return kept, err
 	}
-	base, err := checkpoint.Base(l.fs, l.store, checkpoint.Floor{Keep: keep, Last: l.base.Seq(), Now: now}, l.known)
+	base, err := checkpoint.Base(l.fs, l.store, checkpoint.Floor{Keep: keep, Last: l.base.Seq(), Now: l.flags.Promotion.Time}, l.known)
 	if err != nil {
 		return kept, err
 	}

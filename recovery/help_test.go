@@ -402,7 +402,27 @@ func (n *novel) backup(t testing.TB, id wal.StoreID, p *state.Picture) (file, fl
 }
 
 func promotionLine(id wal.StoreID, seq batch.Seq, digest batch.Digest) string {
-	return fmt.Sprintf(`{"store":"%x","seq":%d,"digest":"%x"}`+"\n", id[:], uint64(seq), digest[:])
+	return flagLine(`{"store":"%x","seq":%d,"digest":"%x","time":%d`, id[:], uint64(seq), digest[:], now().UnixNano())
+}
+
+// flagLine spells a flag file by docs/FORMAT.md: what it says, and the sum of that.
+func flagLine(format string, args ...any) string {
+	text := fmt.Sprintf(format, args...)
+	return fmt.Sprintf("%s,\"sum\":\"%08x\"}\n", text, batch.Sum([]byte(text)))
+}
+
+// otherStore returns a flag as another store would have written it.
+func otherStore(flag string, id wal.StoreID) string {
+	if flag == gone || flag == "" {
+		return flag
+	}
+	return reseal(strings.Replace(flag, fmt.Sprintf("%x", id[:]), strings.Repeat("01", 16), 1))
+}
+
+// reseal gives a flag that was changed the sum of what it says now.
+func reseal(flag string) string {
+	text, _, _ := strings.Cut(flag, `,"sum":`)
+	return flagLine("%s", text)
 }
 
 // tornTail is a group that was written behind the end of a segment and got torn: a

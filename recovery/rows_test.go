@@ -105,7 +105,7 @@ func testRecoverFlagBack(t *testing.T, codec wal.Codec) {
 		"the newer flag, new name taken": {n.crashed.with(checkpoint.Recover, flag).with(checkpoint.Name(11), backup), 11, nil},
 		"its checkpoint has gone":        {n.crashed.with(checkpoint.Recover, old).with(checkpoint.Name(8), gone), 0, []string{checkpoint.Recover}},
 		"its digest is another":          {n.crashed.with(checkpoint.Recover, promotionLine(n.id, 8, batch.Digest{1})), 0, []string{checkpoint.Recover}},
-		"its seq is another":             {n.crashed.with(checkpoint.Recover, strings.Replace(flag, `"seq":11`, `"seq":9`, 1)).with(checkpoint.Backup, backup), 0, []string{checkpoint.Recover, checkpoint.Backup}},
+		"its seq is another":             {n.crashed.with(checkpoint.Recover, reseal(strings.Replace(flag, `"seq":11`, `"seq":9`, 1))).with(checkpoint.Backup, backup), 0, []string{checkpoint.Recover, checkpoint.Backup}},
 	} {
 		r := n.opens(t, name, c.f, 11)
 		if r.Promoted != c.promoted || !slices.Equal(r.Removed, c.removed) || len(r.Skipped) != 0 {
@@ -186,10 +186,9 @@ func testCutRows(t *testing.T, codec wal.Codec) {
 	newest := n.crashed.segments()[3]
 	torn := tornTail(t, n.id, n.crashed, newest)
 	copyName, copyData := keptCopy(t, torn)
-	tail := fmt.Sprintf(`{"store":"%x","segment":11,"epoch":5,"offset":1024,"digest":"00"}`+"\n", n.id[:])
-	raise := fmt.Sprintf(`{"store":"%x"}`+"\n", n.id[:])
-	other := strings.Repeat("01", 16)
-	foreign := func(line string) string { return strings.Replace(line, fmt.Sprintf("%x", n.id[:]), other, 1) }
+	tail := flagLine(`{"store":"%x","segment":11,"epoch":5,"offset":1024,"digest":"00"`, n.id[:])
+	raise := flagLine(`{"store":"%x"`, n.id[:])
+	foreign := func(line string) string { return otherStore(line, n.id) }
 	var want files
 	for _, c := range []string{"no copy", "copy", "torn copy"} {
 		for _, truncate := range []string{gone, "", tail[:20], tail, foreign(tail)} {
@@ -275,8 +274,8 @@ func TestFlagsWithoutATail(t *testing.T) { both(t, testFlagsWithoutATail) }
 
 func testFlagsWithoutATail(t *testing.T, codec wal.Codec) {
 	n := novelIn(t, codec, 1)
-	tail := fmt.Sprintf(`{"store":"%x","segment":11,"epoch":5,"offset":512,"digest":"00"}`+"\n", n.id[:])
-	raise := fmt.Sprintf(`{"store":"%x"}`+"\n", n.id[:])
+	tail := flagLine(`{"store":"%x","segment":11,"epoch":5,"offset":512,"digest":"00"`, n.id[:])
+	raise := flagLine(`{"store":"%x"`, n.id[:])
 	for name, f := range map[string]files{"closed": n.closed, "crashed": n.crashed} {
 		r := n.opens(t, name, f.with(checkpoint.Truncate, tail).with(checkpoint.TruncateFlag, raise), 11)
 		if r.Cut != nil || !slices.Equal(r.Removed, []string{checkpoint.TruncateFlag, checkpoint.Truncate}) {
@@ -293,11 +292,9 @@ func testFlagsInEveryCombination(t *testing.T, codec wal.Codec) {
 	n := novelIn(t, codec, 1)
 	backup, flag := n.backup(t, n.id, n.pic11)
 	foreignBackup, foreignFlag := n.backup(t, wal.StoreID{1}, n.pic11)
-	tail := fmt.Sprintf(`{"store":"%x","segment":11,"epoch":5,"offset":512,"digest":"00"}`+"\n", n.id[:])
-	raise := fmt.Sprintf(`{"store":"%x"}`+"\n", n.id[:])
-	foreign := func(s string) string {
-		return strings.Replace(s, fmt.Sprintf("%x", n.id[:]), strings.Repeat("01", 16), 1)
-	}
+	tail := flagLine(`{"store":"%x","segment":11,"epoch":5,"offset":512,"digest":"00"`, n.id[:])
+	raise := flagLine(`{"store":"%x"`, n.id[:])
+	foreign := func(s string) string { return otherStore(s, n.id) }
 	bases := map[string]files{"closed": n.closed, "crashed": n.crashed, "torn": tornTail(t, n.id, n.crashed, n.crashed.segments()[3])}
 	opened := 0
 	for base, f := range bases {

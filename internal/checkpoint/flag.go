@@ -21,7 +21,7 @@ type Promotion struct {
 	Store  Hex       `json:"store"`
 	Seq    batch.Seq `json:"seq"`
 	Digest Hex       `json:"digest"`
-	Time   int64     `json:"time,omitempty"` // by which Keep.For counts, nanoseconds since 1970; 0 in flags of earlier versions
+	Time   int64     `json:"time"` // by which Keep.For counts, nanoseconds since 1970
 }
 
 // Tail is what the file `truncate` says: the tail that a recovery was cutting.
@@ -50,9 +50,21 @@ func (h *Hex) UnmarshalText(b []byte) (err error) {
 	return err
 }
 
+// flagLine spells what a flag file says: one JSON object, whose last field is the sum
+// of what stands before it. What a flag says decides what of the log goes: a bit that
+// flipped on the disk must not.
+func flagLine(content any) ([]byte, error) {
+	line, err := json.Marshal(content)
+	if err != nil {
+		return nil, err
+	}
+	line = line[:len(line)-1]
+	return appendSum(line, batch.Sum(line)), nil
+}
+
 // writeFlag makes a flag file of one JSON line and syncs it and the directory.
 func writeFlag(fsys vfs.FS, name string, content any) error {
-	line, err := json.Marshal(content)
+	line, err := flagLine(content)
 	if err != nil {
 		return err
 	}
@@ -60,7 +72,7 @@ func writeFlag(fsys vfs.FS, name string, content any) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteAt(append(line, '\n'), 0)
+	_, err = f.WriteAt(line, 0)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -71,7 +83,8 @@ func writeFlag(fsys vfs.FS, name string, content any) error {
 }
 
 // readFlag reads a flag file into content. There are three outcomes: it is not
-// there, it is there and says nothing (it does not parse), or it is raised.
+// there, it is there and says nothing (it does not parse, or its sum is another), or
+// it is raised.
 func readFlag(fsys vfs.FS, name string, content any) (there, raised bool, err error) {
 	f, err := fsys.Open(name, vfs.ReadOnly)
 	if errors.Is(err, fault.ErrNotFound) {
@@ -88,8 +101,7 @@ func readFlag(fsys vfs.FS, name string, content any) (there, raised bool, err er
 	if err = errors.Join(err, f.Close()); err != nil {
 		return true, false, err
 	}
-	whole := n > 0 && n <= maxFlag && b[n-1] == '\n'
-	return true, whole && json.Unmarshal(b[:n], content) == nil, nil
+	return true, n <= maxFlag && summed(b[:n]) && json.Unmarshal(b[:n], content) == nil, nil
 }
 
 // Flags is which files of the protocols are there, and what they say.

@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"strings"
 	"testing"
 
@@ -15,25 +16,37 @@ const (
 	otherHex = "01000000000000000000000000000000"
 )
 
+// sealed ends the line of a flag with its sum, by docs/FORMAT.md.
+func sealed(text string) string {
+	return fmt.Sprintf("%s,\"sum\":\"%08x\"}\n", text, crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli)))
+}
+
 func promotionLine(store string, seq int, digest string) string {
-	return fmt.Sprintf(`{"store":"%s","seq":%d,"digest":"%s"}`+"\n", store, seq, digest)
+	return sealed(fmt.Sprintf(`{"store":"%s","seq":%d,"digest":"%s","time":5`, store, seq, digest))
 }
 
 func tailLine(store string) string {
-	return fmt.Sprintf(`{"store":"%s","segment":5,"epoch":18446744073709551615,"offset":512,"digest":"00ff"}`+"\n", store)
+	return sealed(fmt.Sprintf(`{"store":"%s","segment":5,"epoch":18446744073709551615,"offset":512,"digest":"00ff"`, store))
 }
+
+func raiseLine(store string) string { return sealed(fmt.Sprintf(`{"store":"%s"`, store)) }
 
 // TestFlags: a flag that is torn, foreign, or not understood counts as not raised;
 // that it is there is told all the same.
 func TestFlags(t *testing.T) {
 	digest := strings.Repeat("ab", 32)
 	good := promotionLine(ourHex, 7, digest)
+	text, _, _ := strings.Cut(good, `,"sum"`)
 	for name, c := range map[string]struct {
 		line   string
 		raised bool
 	}{
 		"good":            {good, true},
-		"more fields":     {strings.Replace(good, "{", `{"later":[1],`, 1), true},
+		"more fields":     {sealed(strings.Replace(text, "{", `{"later":[1],`, 1)), true},
+		"no sum":          {text + "}\n", false},
+		"sum of another":  {strings.Replace(good, `"time":5`, `"time":6`, 1), false},
+		"sum alone":       {sealed(""), false},
+		"sum in front":    {strings.Replace(text+"}\n", "{", `{"sum":"`+good[len(good)-11:len(good)-3]+`",`, 1), false},
 		"without newline": {good[:len(good)-1], false},
 		"torn":            {good[:40], false},
 		"empty":           {"", false},
@@ -44,12 +57,12 @@ func TestFlags(t *testing.T) {
 		"odd digest":      {promotionLine(ourHex, 7, digest+"a"), false},
 		"not hex":         {promotionLine(ourHex, 7, strings.Repeat("xy", 32)), false},
 		"seq below zero":  {promotionLine(ourHex, -7, digest), false},
-		"null":            {"null\n", false},
-		"array":           {"[]\n", false},
+		"null":            {sealed("null"), false},
+		"array":           {sealed("[1"), false},
 		"twice":           {good + good, false},
-		"huge":            {strings.Replace(good, "{", "{"+strings.Repeat(" ", maxFlag), 1), false},
+		"huge":            {sealed(strings.Replace(text, "{", "{"+strings.Repeat(" ", maxFlag), 1)), false},
 		"huge behind":     {good + strings.Repeat(" ", maxFlag-len(good)-1) + "\n" + "junk", false},
-		"deep":            {strings.Repeat("[", 4000) + "\n", false},
+		"deep":            {sealed(`{"later":` + strings.Repeat("[", 4000)), false},
 	} {
 		fsys := dirOnly(t)
 		writeFile(t, fsys, Recover, []byte(c.line))
@@ -66,7 +79,7 @@ func TestFlags(t *testing.T) {
 
 // TestTailFlags: what is to be cut is raised by a second flag of the same store.
 func TestTailFlags(t *testing.T) {
-	up, other := fmt.Sprintf(`{"store":"%s"}`+"\n", ourHex), fmt.Sprintf(`{"store":"%s"}`+"\n", otherHex)
+	up, other := raiseLine(ourHex), raiseLine(otherHex)
 	for name, c := range map[string]struct {
 		truncate, flag string // "-": not there
 		raised         bool
@@ -94,6 +107,29 @@ func TestTailFlags(t *testing.T) {
 		}
 		if c.raised && (f.Tail.Segment != 5 || f.Tail.Epoch != 1<<64-1 || f.Tail.Offset != 512 || string(f.Tail.Digest) != "\x00\xff") {
 			t.Errorf("%s: %+v", name, f.Tail)
+		}
+	}
+}
+
+// TestFlagFlips: a flag with one bit of it changed, wherever, is not raised.
+func TestFlagFlips(t *testing.T) {
+	good := map[string]string{Recover: promotionLine(ourHex, 7, strings.Repeat("ab", 32)), Truncate: tailLine(ourHex), TruncateFlag: raiseLine(ourHex)}
+	for name, line := range good {
+		for bit := -1; bit < 8*len(line); bit++ {
+			fsys := dirOnly(t)
+			for other, b := range good {
+				data := []byte(b)
+				if other == name && bit >= 0 {
+					data[bit/8] ^= 1 << (bit % 8)
+				}
+				writeFile(t, fsys, other, data)
+			}
+			f, err := ReadFlags(fsys, ours)
+			check(t, err)
+			promotion, tail := bit < 0 || name != Recover, bit < 0 || name == Recover
+			if (f.Promotion != nil) != promotion || (f.Tail != nil) != tail {
+				t.Errorf("%s, bit %d: %+v", name, bit, f)
+			}
 		}
 	}
 }

@@ -185,13 +185,18 @@ func countEntries(b []byte) (n uint64, ok bool) {
 	return n, true
 }
 
-// FuzzFlags reads any bytes as each of the flags.
+// FuzzFlags reads any bytes as each of the flags, under a sum that holds or as they are.
 func FuzzFlags(f *testing.F) {
-	f.Add([]byte(promotionLine(ourHex, 7, "ab")))
-	f.Add([]byte(tailLine(ourHex)))
-	f.Add([]byte(tailLine(otherHex)))
-	f.Add([]byte("\n"))
-	f.Fuzz(func(t *testing.T, b []byte) {
+	f.Add([]byte(promotionLine(ourHex, 7, "ab")), false)
+	f.Add([]byte(tailLine(ourHex)), false)
+	f.Add([]byte(tailLine(otherHex)), false)
+	f.Add([]byte("\n"), false)
+	f.Add([]byte(`{"store":"`+ourHex+`","seq":1,"digest":"`+strings.Repeat("0", 64)+`","time":-1`), true)
+	f.Add([]byte(`{"store":"`+ourHex+`","epoch":1e3,"offset":0.5`), true)
+	f.Fuzz(func(t *testing.T, b []byte, sum bool) {
+		if sum {
+			b = []byte(sealed(string(b)))
+		}
 		m := vfs.NewMem(vfs.MemOptions{})
 		check(t, m.Mkdir("log"))
 		for _, name := range []string{Recover, Truncate, TruncateFlag} {
@@ -204,7 +209,7 @@ func FuzzFlags(f *testing.F) {
 		if !fl.Recover || !fl.Truncate || !fl.TruncateFlag {
 			t.Fatalf("%+v", fl)
 		}
-		if p := fl.Promotion; p != nil && (len(b) > maxFlag || b[len(b)-1] != '\n' || len(p.Digest) != 32 || !bytes.Equal(p.Store, ours[:])) {
+		if p := fl.Promotion; p != nil && (len(b) > maxFlag || b[len(b)-1] != '\n' || string(b) != sealed(string(b[:max(len(b)-sumSize, 0)])) || len(p.Digest) != 32 || !bytes.Equal(p.Store, ours[:])) {
 			t.Fatalf("believed: %q", b)
 		}
 		if fl.Tail != nil && (len(b) > maxFlag || !bytes.Equal(fl.Tail.Store, ours[:])) {

@@ -69,6 +69,12 @@ func appendSum(dst []byte, sum uint32) []byte {
 	return append(hex.AppendEncode(append(dst, beginSum...), b[:]), endSum...)
 }
 
+// summed reports whether a line ends in its sum, as appendSum spells it.
+func summed(line []byte) bool {
+	n := len(line) - sumSize
+	return n > 0 && string(appendSum(line[:n:n], batch.Sum(line[:n]))) == string(line)
+}
+
 // block implements spelling.
 func (l lines) block(dst, entries []byte) []byte {
 	from, n := len(dst), uint64(0)

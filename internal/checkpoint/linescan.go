@@ -85,8 +85,7 @@ func parseHeader(line []byte) (h Header, err error) {
 // lineVersion tells a future format from a damaged version, as headerVersion does.
 func lineVersion(line []byte, v uint64) error {
 	is, was := fmt.Appendf(nil, "%s%d,", beginHeader, v), fmt.Appendf(nil, "%s%d,", beginHeader, formatVersion)
-	mended := bytes.Replace(line, is, was, 1)
-	if n := len(mended) - sumSize; n > 0 && string(appendSum(mended[:n:n], batch.Sum(mended[:n]))) == string(mended) {
+	if summed(bytes.Replace(line, is, was, 1)) {
 		return damage("checkpoint header does not match its checksum")
 	}
 	return future(v)

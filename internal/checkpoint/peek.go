@@ -83,8 +83,7 @@ func (r *lineReader) peek(sum *Summary) error {
 		Entries uint64 `json:"entries"`
 		Digest  Hex    `json:"digest"`
 	}
-	n := len(line) - sumSize
-	if n < 0 || !bytes.HasPrefix(line, []byte(beginFooter)) || string(appendSum(line[:n:n], batch.Sum(line[:n]))) != string(line) || json.Unmarshal(line, &says) != nil {
+	if !bytes.HasPrefix(line, []byte(beginFooter)) || !summed(line) || json.Unmarshal(line, &says) != nil {
 		return r.noFooter(r.size - int64(len(line)))
 	}
 	sum.Blocks, sum.Entries = says.Blocks, says.Entries

@@ -2,7 +2,6 @@ package checkpoint
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"github.com/vlogdb/vlog/internal/batch"
@@ -170,7 +169,7 @@ func (p *Promoter) drop(ctx context.Context, old outdated) (n int, err error) {
 // from p4: the flag was only read, and where the last writer was killed before its
 // sync a power cut would still take it, in the middle of what it covers.
 func Renew(fsys vfs.FS, p Promotion) error {
-	line, err := json.Marshal(p)
+	line, err := flagLine(p)
 	if err != nil {
 		return err
 	}
@@ -178,9 +177,9 @@ func Renew(fsys vfs.FS, p Promotion) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteAt(append(line, '\n'), 0)
+	_, err = f.WriteAt(line, 0)
 	if err == nil {
-		err = f.Truncate(int64(len(line)) + 1)
+		err = f.Truncate(int64(len(line)))
 	}
 	if err == nil {
 		err = f.Sync()
