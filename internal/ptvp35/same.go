@@ -26,7 +26,7 @@ func (s spellings) first(key []byte) []byte {
 
 // comparable returns a text that two keys share where that system takes them for
 // one: there true is 1 and 1.0 is 1, and the order of an object's names means
-// nothing. It is never shown.
+// nothing. The key is UTF-8, as all of a line is; the text is never shown.
 func comparable(key []byte) string {
 	d := json.NewDecoder(bytes.NewReader(halves(key)))
 	d.UseNumber()
