@@ -23,13 +23,16 @@ import (
 const lockerEnv = "VLOG_VFS_TEST_LOCKER"
 
 // TestMain fails where a goroutine is left when all tests have ended. As a child it holds
-// a lock.
+// a lock, or takes the steps of TestSystemSyncs.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(lockerEnv); dir != "" {
 		fmt.Println(holdLock(dir))
 		_, err := io.Copy(io.Discard, os.Stdin)
 		fmt.Println(err)
 		return
+	}
+	if code, is := runSyncer(); is {
+		os.Exit(code)
 	}
 	goleak.VerifyTestMain(m)
 }
