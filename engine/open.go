@@ -28,10 +28,13 @@ type Report = recovery.Report
 //
 // Errors: ErrLocked, for a second writer, names the holder; ErrNotStore, ErrExists, ErrIncompatible,
 // ErrCorrupt, ErrForeign, ErrNotRegular, ErrReadOnly, ErrDenied, ErrNoLocks,
-// ErrNoSpace, ErrIO. After an error nothing is held.
+// ErrNoSpace, ErrIO; ErrBadName for an option that names nothing. After an error nothing is held.
 func Open(ctx context.Context, dir string, opts Options) (*DB, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
+	}
+	if err := opts.check(); err != nil { // before the directory is made
+		return nil, err
 	}
 	open := vfs.CreateOS
 	if opts.ReadOnly || opts.MustExist {
@@ -91,10 +94,8 @@ func OpenFS(ctx context.Context, fsys vfs.FS, opts Options) (*DB, error) {
 }
 
 func openFS(ctx context.Context, fsys vfs.FS, opts Options) (*DB, error) {
-	if opts.Keep != nil {
-		if err := opts.Keep.Check(); err != nil {
-			return nil, err
-		}
+	if err := opts.check(); err != nil {
+		return nil, err
 	}
 	opts = opts.withDefaults()
 	store, err := recovery.Open(ctx, fsys, opts.recovery())

@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"fmt"
 	"iter"
 	"log/slog"
 	"time"
 
 	"github.com/vlogdb/vlog/internal/batch"
 	"github.com/vlogdb/vlog/internal/checkpoint"
+	"github.com/vlogdb/vlog/internal/fault"
 	"github.com/vlogdb/vlog/recovery"
 	"github.com/vlogdb/vlog/wal"
 )
@@ -145,6 +147,25 @@ const (
 	growAhead              = 1 << 20
 	reserve                = 256 << 10 // for those who delete on a full disk: some 500 transactions
 )
+
+// check returns ErrBadName for a setting that names nothing. Taken for another it would
+// make a store that nobody asked for, or one that is not synced.
+func (o *Options) check() error {
+	if o.Sync < SyncNever {
+		return &fault.Error{Op: "open", Err: fault.ErrBadName, Detail: fmt.Sprintf("sync policy %d", int64(o.Sync)), Hint: "set Options.Sync to SyncAlways, SyncNever or SyncEvery of a time"}
+	}
+	if err := checkCodec("open", o.Codec); err != nil || o.Keep == nil {
+		return err
+	}
+	return o.Keep.Check()
+}
+
+func checkCodec(op string, c Codec) error {
+	if named, ok := ParseCodec(c.String()); ok && named == c {
+		return nil
+	}
+	return &fault.Error{Op: op, Err: fault.ErrBadName, Detail: fmt.Sprintf("codec %d", uint8(c)), Hint: "use Binary or NDJSON"}
+}
 
 func (o Options) withDefaults() Options {
 	if o.MaxBatch <= 0 {

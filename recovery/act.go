@@ -181,7 +181,7 @@ func (l *look) keepBehind(seg *wal.Segment) error {
 	if seg.Codec != wal.NDJSON {
 		return nil
 	}
-	if nothing, err := blank(l.fs, seg); err != nil || nothing {
+	if nothing, err := blank(l.ctx, l.fs, seg); err != nil || nothing {
 		return err
 	}
 	l.report.Cut = &Cut{File: seg.Name, Offset: seg.End, After: seg.Last, Why: "it stands behind the seal"}

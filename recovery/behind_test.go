@@ -1,8 +1,11 @@
 package recovery
 
 import (
+	"context"
+	"errors"
 	"testing"
 
+	"github.com/vlogdb/vlog/internal/vfs"
 	"github.com/vlogdb/vlog/wal"
 )
 
@@ -34,5 +37,30 @@ func TestBehindSeal(t *testing.T) {
 			t.Errorf("zeros behind %s: %+v", name, s.Report)
 		}
 		check(t, s.Writer.Close())
+	}
+}
+
+// TestBehindSealStopped: what stands behind a seal may be zeros without an end that no
+// disk holds; whoever opens or salvages can stop the look at them.
+func TestBehindSealStopped(t *testing.T) {
+	n := novelIn(t, wal.NDJSON, 1)
+	name := wal.NDJSON.SegmentName(11)
+	m := n.closed.disk(t)
+	f, err := m.Open(name, vfs.ReadWrite)
+	check(t, err)
+	check(t, f.Truncate(1<<30))
+	check(t, f.Close())
+	seg, err := wal.Scan(t.Context(), wal.Place{FS: m, Name: name, Store: n.id}, nil)
+	check(t, err)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	enough := errors.New("enough")
+	reads := 0
+	counted := vfs.NewLog(m, func(vfs.Op, error) {
+		if reads++; reads == 3 {
+			cancel(enough)
+		}
+	})
+	if _, err := blank(ctx, counted, seg); !errors.Is(err, enough) || reads > 4 {
+		t.Errorf("%v behind %d reads", err, reads)
 	}
 }

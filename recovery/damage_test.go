@@ -177,7 +177,13 @@ func testLOCKProves(t *testing.T, codec wal.Codec) {
 	}
 	n.opens(t, "no line in LOCK", short.with(LockName, ""), 10)
 	n.opens(t, "a damaged line", short.flip(LockName, 20), 10)
-	n.opens(t, "LOCK of another store", short.with(LockName, novelIn(t, codec, 2).closed[LockName]), 10)
+	other := short.with(LockName, novelIn(t, codec, 2).closed[LockName])
+	n.opens(t, "LOCK of another store", other, 10)
+	refuses(t, "LOCK, read only", short, fault.ErrCorrupt, readOnly())
+	s, err := Open(t.Context(), other.disk(t), readOnly()) // which leaves LOCK as it stands
+	if check(t, err); s.Picture.Seq() != 10 {
+		t.Errorf("LOCK of another store, read only: opens at %v", s.Picture.Seq())
+	}
 	crashed := n.crashed.with(eleven, gone)
 	e = refuses(t, "log/durable", crashed, fault.ErrCorrupt, small(5))
 	if !strings.Contains(e.Error(), wal.DurableName) {

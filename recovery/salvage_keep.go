@@ -162,7 +162,7 @@ func (v *salvage) chooseEnd(p *piece, newest bool) error {
 	why := "nothing that can be read stands there"
 	if seg.Bad != nil {
 		why = seg.Bad.Why
-	} else if nothing, err := blank(v.store.FS, seg); err != nil || nothing || seg.Sealed {
+	} else if nothing, err := blank(v.ctx, v.store.FS, seg); err != nil || nothing || seg.Sealed {
 		return err
 	}
 	v.aside = append(v.aside, Aside{File: seg.Name, Offset: seg.End, Why: why})

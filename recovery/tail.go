@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -124,8 +125,9 @@ func isKept(base string) bool {
 	return ok && parts[1] != "" && strings.Trim(parts[1], "0123456789") == "" && strings.Trim(parts[2], "0123456789abcdef") == ""
 }
 
-// blank says whether nothing but zeros stands behind the good part of a segment.
-func blank(fsys vfs.FS, seg *wal.Segment) (nothing bool, err error) {
+// blank says whether nothing but zeros stands behind the good part of a segment. A file
+// has any number of them that no disk has, so the context is asked meanwhile.
+func blank(ctx context.Context, fsys vfs.FS, seg *wal.Segment) (nothing bool, err error) {
 	f, err := fsys.Open(seg.Name, vfs.ReadOnly)
 	if err != nil {
 		return false, err
@@ -133,6 +135,9 @@ func blank(fsys vfs.FS, seg *wal.Segment) (nothing bool, err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 	b := make([]byte, min(copyStep, max(seg.Size-seg.End, 0)))
 	for off := seg.End; off < seg.Size; {
+		if ctx.Err() != nil {
+			return false, context.Cause(ctx)
+		}
 		n, err := f.ReadAt(b, off)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return false, err

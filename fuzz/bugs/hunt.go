@@ -29,14 +29,18 @@ type mistake struct {
 
 // result is what became of a mistake.
 type result struct {
-	by   string // tests that failed
-	took time.Duration
-	err  error // why it is not caught
+	by      string // tests that failed
+	took    time.Duration
+	skipped bool  // the system does not let the test look
+	err     error // why it is not caught
 }
 
 func (r result) String() string {
 	if r.err != nil {
 		return "NOT CAUGHT: " + r.err.Error()
+	}
+	if r.skipped {
+		return "not tried: its test is skipped on this system"
 	}
 	return fmt.Sprintf("caught by %s in %.1fs", r.by, r.took.Seconds())
 }
@@ -80,6 +84,8 @@ func (m mistake) make(ctx context.Context) (res result) {
 	switch _, exit := errors.AsType[*exec.ExitError](err); {
 	case ctx.Err() != nil:
 		res.err = ctx.Err()
+	case err == nil && skipped.Match(out):
+		res.skipped = true
 	case err == nil:
 		res.err = fmt.Errorf("%s passes", m.test)
 	case !exit:
@@ -95,7 +101,7 @@ func (m mistake) command(ctx context.Context, binary string) *exec.Cmd {
 	if m.hangs {
 		limit = soon
 	}
-	cmd := exec.CommandContext(ctx, binary, "-test.run", "^"+strings.ReplaceAll(m.test, "/", "$/^")+"$", "-test.failfast", "-test.timeout", limit.String())
+	cmd := exec.CommandContext(ctx, binary, "-test.run", "^"+strings.ReplaceAll(m.test, "/", "$/^")+"$", "-test.failfast", "-test.v", "-test.timeout", limit.String())
 	cmd.Dir = m.pkg
 	return cmd
 }
@@ -118,7 +124,10 @@ func (m mistake) overlay(dir string) (string, error) {
 	return list, errors.Join(os.WriteFile(file, []byte(text), 0o600), os.WriteFile(list, b, 0o600))
 }
 
-var failures = regexp.MustCompile(`(?m)^--- FAIL: (\S+)`)
+var (
+	failures = regexp.MustCompile(`(?m)^--- FAIL: (\S+)`)
+	skipped  = regexp.MustCompile(`(?m)^--- SKIP: `)
+)
 
 // failed returns the tests that failed.
 func failed(out string) (names []string) {

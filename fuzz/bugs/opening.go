@@ -15,6 +15,33 @@ func making() []mistake {
 	}
 }
 
+// reaching is wrong where the real file system hands a sync to the system.
+func reaching() []mistake {
+	return []mistake{
+		{"parents not synced", "directories that are made may go again with all that is in them",
+			"internal/vfs/rootcreate.go", "		if err := syncPath(filepath.Dir(missing[i])); err != nil {\n			return err\n		}\n", "",
+			"./internal/vfs", "TestSystemSyncs", false},
+		{"parent believed", "a directory that is there counts as durable, though its maker may have been killed",
+			"internal/vfs/rootcreate.go", "	err = syncPath(filepath.Dir(r.real))\n", "",
+			"./internal/vfs", "TestSystemSyncs", false},
+		{"no sync of a directory", "syncing a directory does nothing",
+			"internal/vfs/sys_linux.go", "error { return withFD(d, unix.Fsync) }", "error { return nil }",
+			"./internal/vfs", "TestSystemSyncs", false},
+		{"no sync of a file", "syncing a file does nothing",
+			"internal/vfs/sys_linux.go", "error { return withFD(f, unix.Fdatasync) }", "error { return nil }",
+			"./internal/vfs", "TestSystemSyncs", false},
+		{"kept directory not synced", "a directory that is held open is not synced",
+			"internal/vfs/rootfs.go", "		return syncDir(d.f)\n", "		return nil\n",
+			"./internal/vfs", "TestSystemSyncs", false},
+		{"replacement's name not synced", "a replaced file may be the old one again",
+			"internal/vfs/rootfs.go", "	return r.SyncDir(path.Dir(name))\n}", "	return r.checkDir(path.Dir(name))\n}",
+			"./internal/vfs", "TestSystemSyncs", false},
+		{"LOCK not synced", "how a store was closed may be forgotten",
+			"internal/vfs/rootlock.go", "	return l.f.Sync()\n", "	return nil\n",
+			"./internal/vfs", "TestSystemSyncs", false},
+	}
+}
+
 // opening is wrong where a store is brought back after a stop.
 func opening() []mistake {
 	return []mistake{
@@ -36,11 +63,14 @@ func opening() []mistake {
 		{"flag of another store", "a flag that came with another store's files is obeyed",
 			"internal/checkpoint/flag.go", "	if raised && string(p.Store) == string(store[:]) && len(p.Digest)", "	if raised && len(p.Digest)",
 			"./internal/checkpoint", "TestFlags", false},
+		{"flag's sum not checked", "a flipped bit in a flag decides what goes",
+			"internal/checkpoint/flag.go", " && summed(b[:n])", "",
+			"./engine", "TestKeepForFlippedFlag", false},
 		{"flag not renewed", "opening drops by a flag that a power cut may still take",
 			"internal/checkpoint/promote.go", "	if err == nil {\n		err = f.Sync()\n	}\n	return errors.Join(err, f.Close())\n}\n\n// Enter", "	return errors.Join(err, f.Close())\n}\n\n// Enter",
 			"./recovery", "TestFlagIsDurableBeforeDropping", false},
 		{"dropped by a later clock", "who ends an interrupted promotion goes by his own time",
-			"recovery/act.go", "	if t := l.flags.Promotion.Time; t != 0 {", "	if t := l.flags.Promotion.Time; false {",
+			"recovery/act.go", "		if kept, err = l.finish(kept); err != nil {", "		l.flags.Promotion.Time = opts.nanos()\n		if kept, err = l.finish(kept); err != nil {",
 			"./engine", "TestKeepForAcrossClocks", false},
 		{"Keep forgotten at opening", "who ends an interrupted promotion drops all that the newest checkpoint holds",
 			"recovery/act.go", "	kept, err = l.drop(kept, base)", "	kept, err = l.drop(kept, max(base, l.base.Seq()))",
@@ -59,6 +89,9 @@ func opening() []mistake {
 			"./recovery", "TestTailThatWasDurable", false},
 		{"LOCK not believed", "a log that lost what was there at the last close opens without it",
 			"recovery/look.go", "		l.floor, l.says, l.closed = c.Seq, LockName, c.Seq", "		l.closed = c.Seq",
+			"./recovery", "TestLOCKProves", false},
+		{"LOCK of another store", "what another store's LOCK says is held against the log",
+			"recovery/look.go", "	if c := note.Closed; c != nil && string(note.Store) == string(l.store[:]) {", "	if c := note.Closed; c != nil {",
 			"./recovery", "TestLOCKProves", false},
 		{"durable of another boot", "an old log/durable hides what was written since",
 			"recovery/sight.go", "	if g.ours = g.marked && s.boots && g.mark.Boot == s.boot; g.ours {", "	if g.ours = g.marked && s.boots; g.ours {",

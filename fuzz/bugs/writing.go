@@ -3,7 +3,7 @@ package main
 // mistakes are all of them, in the order of a batch's life.
 func mistakes() []mistake {
 	var all []mistake
-	for _, some := range [][]mistake{committing(), appending(), promoting(), making(), opening(), judging(), reading(), moving()} {
+	for _, some := range [][]mistake{committing(), appending(), promoting(), making(), reaching(), opening(), judging(), reading(), moving()} {
 		all = append(all, some...)
 	}
 	return all
@@ -36,6 +36,9 @@ func committing() []mistake {
 		{"conflict check of absence", "a key that was not there and is now counts as unchanged",
 			"internal/txn/reads.go", "		if had != has || was.Seq != is.Seq {", "		if had && (had != has || was.Seq != is.Seq) {",
 			"./internal/committer", "TestSerializable", false},
+		{"answer passed over", "who gives up at the moment of the answer is told that nobody knows",
+			"internal/committer/round.go", "	if w.answered {\n		return nil, false\n	}\n	why", "	why",
+			"./internal/committer", "TestCancelAnswered", false},
 		{"lost read accepted", "who read what was taken back commits all the same",
 			"internal/committer/lead.go", "	if c.lostLocked(req.Base) {\n		c.stats.conflicts.Add(1)\n		return takenBack()\n	}", "",
 			"./internal/committer", "TestNothingWritten", false},

@@ -88,8 +88,10 @@ func (p *piece) matches(seg *wal.Segment) error {
 		why = "another segment than before"
 	case seg.Bad != nil:
 		why = seg.Bad.Why
-	case seg.Last != p.last || seg.Sealed == p.cut:
+	case seg.Last != p.last:
 		why = fmt.Sprintf("ends at %v, not at %v", seg.Last, p.last)
+	case seg.Sealed == p.cut:
+		why = "its seal came or went"
 	case seg.ChainEnd != p.chain:
 		why = "its chain value is not that of the seal"
 	}

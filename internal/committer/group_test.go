@@ -241,6 +241,25 @@ func TestCancelWritten(t *testing.T) {
 	})
 }
 
+// TestCancelAnswered: the answer comes at the moment at which its context ends. Whoever
+// was written is told so, whichever of the two he looked at first.
+func TestCancelAnswered(t *testing.T) {
+	bubble(t, synced, func(w *world) {
+		p, err := w.c.Submit(w.Context(), w.blind("a", "1"))
+		w.check(err)
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(w.Context())
+		cancel()
+		w.c.mu.Lock()
+		p.w.round.here++ // as wait does before it looks at both
+		w.c.mu.Unlock()
+		if err, gone := w.c.depart(ctx, p.w.round, p.w); gone || err != nil {
+			t.Errorf("it was written, and who waits is told %v", err)
+		}
+		w.end()
+	})
+}
+
 // TestLeadNotLost: a leader ends right behind somebody in the writer's place who
 // submits. The only one who waits on the open round was refused at that moment and
 // goes away, and with it must not go the lead.
