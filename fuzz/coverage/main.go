@@ -67,7 +67,7 @@ func run(ctx context.Context, profile string) (err error) {
 
 // test runs all tests with every statement of the rooms counted.
 func test(ctx context.Context, profile string) error {
-	cmd := exec.CommandContext(ctx, "go", "test", "-coverpkg="+rooms, "-coverprofile="+profile, "./...")
+	cmd := exec.CommandContext(ctx, "go", "test", "-timeout=30m", "-coverpkg="+rooms, "-coverprofile="+profile, "./...")
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	return cmd.Run()
 }
