@@ -96,6 +96,64 @@ func testKeepForFlippedFlag(t *testing.T) {
 	}
 }
 
+// TestDropWithoutItsFlag: a promotion is cut off while it drops, after any number of
+// files, in whatever order they went, and its flag no longer counts. What is due nobody
+// can say then; but the log has no gap in front of what is kept, and nothing else goes.
+func TestDropWithoutItsFlag(t *testing.T) { both(t, testDropWithoutItsFlag) }
+
+func testDropWithoutItsFlag(t *testing.T) {
+	opts := quiet
+	opts.Codec, opts.SegmentSize, opts.NoPrepare = codecOf(t), 1<<10, true
+	mem := tracked()
+	db := open(t, mem.Reopen(), opts)
+	var left []*vfs.Disk
+	some := func() {
+		for _, k := range []string{"a", "b", "c", "d"} {
+			put(t, db, k, strings.Repeat(k, 600))
+		}
+		_, err := db.Checkpoint(t.Context())
+		check(t, err)
+	}
+	some()
+	some()
+	mem.OnOp(func(op vfs.Op) {
+		if op.Kind == vfs.OpRemove && op.Name != "log/recover" {
+			left = append(left, mem.Snapshot())
+		}
+	})
+	some()
+	mem.OnOp(nil)
+	check(t, db.Close())
+	if len(left) < 4 {
+		t.Fatalf("only %d files went", len(left))
+	}
+	for i, disk := range left {
+		for seed := range uint64(20) {
+			model := vfs.Reordered
+			if seed == 0 {
+				model = vfs.Kept
+			}
+			m := disk.Pick(model, seed).Mem(true)
+			flipBit(t, m, "log/recover", 8*len(fileOf(t, m, "log/recover"))-40)
+			db := open(t, m.Reopen(), opts)
+			floor, err := db.Floor(t.Context())
+			if check(t, err); floor > 8 || db.Durable() != 12 {
+				t.Errorf("cut off behind %d, seed %d: goes back to #%d", i+1, seed, floor)
+			}
+			for _, err := range db.Batches(t.Context(), 0) {
+				if err != nil {
+					t.Errorf("cut off behind %d, seed %d: %v", i+1, seed, err)
+				}
+			}
+			check(t, db.Close())
+			_, err = engine.CheckFS(t.Context(), m.Reopen(), engine.CheckOptions{}, func(f engine.Finding) {
+				t.Errorf("cut off behind %d, seed %d: %+v", i+1, seed, f)
+			})
+			check(t, err)
+		}
+	}
+}
+
 func fileOf(t *testing.T, fsys vfs.FS, name string) []byte {
 	f, err := fsys.Open(name, vfs.ReadOnly)
 	check(t, err)

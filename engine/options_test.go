@@ -14,6 +14,7 @@ import (
 func TestOptionsThatNameNothing(t *testing.T) {
 	for what, opts := range map[string]engine.Options{
 		"codec":   {Codec: 77},
+		"codec 3": {Codec: 77, Keep: &engine.Keep{All: true}},
 		"sync":    {Sync: -2},
 		"keep":    {Keep: &engine.Keep{}},
 		"codec 2": {Codec: engine.NDJSON + 1, ReadOnly: true},

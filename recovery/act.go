@@ -28,10 +28,11 @@ func (l *look) act(opts Options) ([]wal.Kept, error) {
 	if err != nil {
 		return nil, err
 	}
-	if l.move == moveEnter || l.move == moveFinish {
-		if kept, err = l.finish(kept); err != nil {
-			return nil, err
-		}
+	switch {
+	case l.move == moveEnter || l.move == moveFinish:
+		return l.finish(kept)
+	case l.entered():
+		return l.tidy(kept)
 	}
 	return kept, nil
 }
@@ -57,6 +58,9 @@ func (l *look) settle() error {
 		l.report.Promoted = l.flags.Promotion.Seq
 		return checkpoint.Enter(l.fs, l.flags.Promotion.Seq)
 	case moveUndo:
+		if l.entered() {
+			return nil // the flag goes last: it tells why the log has a gap
+		}
 		l.removed(checkpoint.Recover, l.flags.Recover)
 		l.removed(checkpoint.Backup, l.flags.Backup)
 		return checkpoint.Undo(l.fs)
@@ -87,6 +91,70 @@ func (l *look) finish(kept []wal.Kept) ([]wal.Kept, error) {
 		return kept, err
 	}
 	return kept, checkpoint.Undo(l.fs)
+}
+
+// entered says whether a promotion had reached p4 whose flag no longer counts: the file
+// that it named has gone, and the flag is there. A bit of it flipped.
+func (l *look) entered() bool {
+	return l.move == moveUndo && l.flags.Recover && !l.flags.Backup
+}
+
+// tidy ends such a promotion. What was to go nobody can say any more; so only that goes
+// which p5 has made useless already: what lies in front of a gap in the log.
+func (l *look) tidy(kept []wal.Kept) ([]wal.Kept, error) {
+	whole, err := l.whole(kept)
+	if err != nil {
+		return kept, err
+	}
+	left, err := l.drop(kept, l.useless(kept, whole))
+	if err != nil {
+		return left, err
+	}
+	for _, k := range kept[:len(kept)-len(left)] {
+		l.removed(l.codec.SegmentName(k.First), true)
+	}
+	l.removed(checkpoint.Recover, true)
+	return left, checkpoint.Undo(l.fs)
+}
+
+// whole returns from which segment on the log has no gap. The ends of those that opening
+// need not read are read for it; one that cannot be read is no gap: it is not for this to
+// judge.
+func (l *look) whole(kept []wal.Kept) (int, error) {
+	for i := len(kept) - 1; i > 0; i-- {
+		ends, err := wal.ReadEnds(wal.Place{FS: l.fs, Name: l.codec.SegmentName(kept[i-1].First), Store: l.store})
+		if err := unlessUnusable(err); err != nil {
+			return 0, err
+		}
+		if err == nil && ends.Sealed && ends.Last+1 < kept[i].First {
+			return i, nil
+		}
+	}
+	return 0, nil
+}
+
+// useless returns the checkpoint in front of which the log has a gap, as it is whole from
+// one of its segments on; 0 where it has none.
+func (l *look) useless(kept []wal.Kept, whole int) batch.Seq {
+	if len(kept) == 0 {
+		return 0
+	}
+	base, gap := l.base.Seq(), whole > 0
+	for _, f := range l.files {
+		seq, ok := checkpoint.ParseName(f.Base())
+		if !ok || f.Class != ClassCheckpoint {
+			continue
+		}
+		if seq+1 < kept[whole].First {
+			gap = true
+		} else {
+			base = min(base, seq)
+		}
+	}
+	if !gap {
+		return 0
+	}
+	return base
 }
 
 // drop takes p5: segments that end at or below base and checkpoints below it.

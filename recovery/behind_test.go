@@ -64,3 +64,33 @@ func TestBehindSealStopped(t *testing.T) {
 		t.Errorf("%v behind %d reads", err, reads)
 	}
 }
+
+// TestStopBehindSeal: opening heeds its context as it looks at what stands behind a seal.
+func TestStopBehindSeal(t *testing.T) {
+	n := novelIn(t, wal.NDJSON, 1)
+	name := wal.NDJSON.SegmentName(11)
+	m := n.closed.disk(t)
+	f, err := m.Open(name, vfs.ReadWrite)
+	check(t, err)
+	check(t, f.Truncate(1<<30))
+	check(t, f.Close())
+	ctx, cancel := context.WithCancelCause(t.Context())
+	enough := errors.New("enough")
+	opens, reads := 0, 0
+	_, err = Open(ctx, vfs.NewLog(m.Reopen(), func(op vfs.Op, _ error) {
+		switch {
+		case op.Kind == vfs.OpOpen && op.Name == name:
+			opens, reads = opens+1, 0
+		case op.Kind == vfs.OpRead && op.Name == name:
+			if reads++; reads == 100 { // it is read to its end: nothing but that look does so
+				cancel(enough)
+			}
+			if reads > 110 {
+				t.Fatalf("read on: %v", op)
+			}
+		}
+	}), small(5))
+	if !errors.Is(err, enough) {
+		t.Errorf("%v behind %d openings", err, opens)
+	}
+}

@@ -62,6 +62,7 @@ func Check(ctx context.Context, fsys vfs.FS, opts CheckOptions, found func(Findi
 }
 
 type checker struct {
+	flags checkpoint.Flags
 	ctx   context.Context
 	fs    vfs.FS
 	opts  CheckOptions
@@ -138,6 +139,9 @@ func (c *checker) list() (err error) {
 	if c.files, err = walk(c.fs); err != nil {
 		return err
 	}
+	if c.flags, err = checkpoint.ReadFlags(c.fs, c.store); err != nil {
+		return err
+	}
 	c.sizes, c.chains = map[string]int64{}, map[batch.Seq]batch.Chain{}
 	for _, f := range c.files {
 		switch f.Class {
@@ -200,10 +204,18 @@ func (c *checker) names() error {
 		case Unknown:
 			c.tell(Finding{SeverityWarning, "unknown", f.Path, 0, 0, "no rule names this file", "nothing; it is left alone"})
 		case ClassBackup, ClassFlag, ClassTemp, ClassSpare:
-			c.tell(Finding{SeverityWarning, "leftover", f.Path, 0, 0, "left by a stop in the middle", "nothing; the next opening removes it"})
+			c.tell(Finding{SeverityWarning, "leftover", f.Path, 0, 0, c.left(f), "nothing; the next opening removes it"})
 		}
 	}
 	return nil
+}
+
+// left says where a leftover comes from.
+func (c *checker) left(f File) string {
+	if f.Path == checkpoint.Recover && c.flags.Promotion == nil {
+		return "left by a stop in the middle; it does not check out, and counts for nothing"
+	}
+	return "left by a stop in the middle"
 }
 
 // checkpoints reads every checkpoint whole, its entries too.

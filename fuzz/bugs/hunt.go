@@ -84,7 +84,7 @@ func (m mistake) make(ctx context.Context) (res result) {
 	switch _, exit := errors.AsType[*exec.ExitError](err); {
 	case ctx.Err() != nil:
 		res.err = ctx.Err()
-	case err == nil && skipped.Match(out):
+	case err == nil && skipped.Match(out) && !passed.Match(out):
 		res.skipped = true
 	case err == nil:
 		res.err = fmt.Errorf("%s passes", m.test)
@@ -127,6 +127,7 @@ func (m mistake) overlay(dir string) (string, error) {
 var (
 	failures = regexp.MustCompile(`(?m)^--- FAIL: (\S+)`)
 	skipped  = regexp.MustCompile(`(?m)^--- SKIP: `)
+	passed   = regexp.MustCompile(`(?m)^--- PASS: `)
 )
 
 // failed returns the tests that failed.

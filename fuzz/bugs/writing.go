@@ -3,7 +3,7 @@ package main
 // mistakes are all of them, in the order of a batch's life.
 func mistakes() []mistake {
 	var all []mistake
-	for _, some := range [][]mistake{committing(), appending(), promoting(), making(), reaching(), opening(), judging(), reading(), moving()} {
+	for _, some := range [][]mistake{committing(), appending(), promoting(), making(), reaching(), finishing(), opening(), judging(), reading(), moving()} {
 		all = append(all, some...)
 	}
 	return all

@@ -34,16 +34,16 @@ var syncSteps = []struct {
 	{"sync a directory", func(s *syncer) error { return s.fs.SyncDir("log") }, "sync x/y/log"},
 	{"sync it again", func(s *syncer) error { return s.fs.SyncDir("log") }, "sync x/y/log"},
 	{"sync one below it", func(s *syncer) error { return s.fs.SyncDir("log/sub") }, "sync x/y/log/sub"},
-	{"write", (*syncer).write, ""},
+	{"write", (*syncer).write, "write x/y/log/a"},
 	{"sync the file", func(s *syncer) error { return s.file.Sync() }, "data x/y/log/a"},
 	{"rename", func(s *syncer) error { return s.fs.Rename("log/a", "log/b") }, "rename"},
 	{"sync the renamed file", func(s *syncer) error { return s.file.Sync() }, "data x/y/log/b"},
-	{"replace", func(s *syncer) error { return s.fs.Replace("head", []byte("1")) }, "sync x/y/.head*, rename, sync x/y"},
-	{"replace again", func(s *syncer) error { return s.fs.Replace("head", []byte("2")) }, "sync x/y/.head*, rename, sync x/y"},
-	{"replace in a directory", func(s *syncer) error { return s.fs.Replace("log/head", []byte("1")) }, "sync x/y/log/.head*, rename, sync x/y/log"},
+	{"replace", func(s *syncer) error { return s.fs.Replace("head", []byte("1")) }, "write x/y/.head*, sync x/y/.head*, rename, sync x/y"},
+	{"replace again", func(s *syncer) error { return s.fs.Replace("head", []byte("2")) }, "write x/y/.head*, sync x/y/.head*, rename, sync x/y"},
+	{"replace in a directory", func(s *syncer) error { return s.fs.Replace("log/head", []byte("1")) }, "write x/y/log/.head*, sync x/y/log/.head*, rename, sync x/y/log"},
 	{"lock", (*syncer).takeLock, ""},
-	{"say who, not durably", func(s *syncer) error { return s.lock.SetContent([]byte("me"), false) }, ""},
-	{"say who, durably", func(s *syncer) error { return s.lock.SetContent([]byte("I"), true) }, "data x/y/LOCK"},
+	{"say who, not durably", func(s *syncer) error { return s.lock.SetContent([]byte("me"), false) }, "write x/y/LOCK, cut x/y/LOCK"},
+	{"say who, durably", func(s *syncer) error { return s.lock.SetContent([]byte("I"), true) }, "write x/y/LOCK, cut x/y/LOCK, data x/y/LOCK"},
 	{"remove", func(s *syncer) error { return s.fs.Remove("log/b") }, "unlink"},
 	{"close", (*syncer).close, ""},
 }
@@ -114,21 +114,10 @@ func runSyncer() (code int, is bool) {
 // calls are watched: that a directory was synced no other test can see, for only a power
 // cut would tell.
 func TestSystemSyncs(t *testing.T) {
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	check(t, err)
-	cmd := exec.Command(os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), syncerEnv+"="+dir, "GODEBUG=asyncpreemptoff=1")
-	said, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
-	check(t, err)
-	cmd.Stderr = said
-	w := watch{dir: dir, said: map[string][]string{}}
-	if err := w.run(cmd); errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS) {
-		t.Skip("processes may not be traced here: ", err)
-	} else if err != nil {
-		text, readErr := os.ReadFile(said.Name())
-		t.Fatal(err, readErr, string(text))
+	w := &watch{}
+	if said, err := w.watch(t); err != nil {
+		t.Fatal(err, said)
 	}
-	check(t, said.Close())
 	for _, step := range syncSteps {
 		if got := strings.Join(w.said[step.name], ", "); got != step.want {
 			t.Errorf("%s: %q, want %q", step.name, got, step.want)
@@ -136,11 +125,52 @@ func TestSystemSyncs(t *testing.T) {
 	}
 }
 
+// TestSystemSyncFails lets each of these syncs fail in turn: the step says so.
+func TestSystemSyncFails(t *testing.T) {
+	for n := 1; ; n++ {
+		w := &watch{fail: n}
+		said, err := w.watch(t)
+		if w.syncs < n {
+			if check(t, err); n < 15 {
+				t.Errorf("only %d syncs", n-1)
+			}
+			return
+		}
+		if _, over := errors.AsType[exit](err); !over || !strings.HasPrefix(said, w.step+" ") || !strings.Contains(said, "input/output error") {
+			t.Errorf("sync %d, in %q: %q, %v", n, w.step, said, err)
+		}
+	}
+}
+
+// watch runs the steps in a child, and returns what that says.
+func (w *watch) watch(t *testing.T) (string, error) {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	check(t, err)
+	said, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	check(t, err)
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd.Env, cmd.Stderr = append(os.Environ(), syncerEnv+"="+dir, "GODEBUG=asyncpreemptoff=1"), said
+	w.dir, w.said = dir, map[string][]string{}
+	err = w.run(cmd)
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOSYS) {
+		t.Skip("processes may not be traced here: ", err)
+	}
+	check(t, said.Close())
+	text, readErr := os.ReadFile(said.Name())
+	check(t, readErr)
+	return string(text), err
+}
+
 // watch is what a traced process did, by step.
 type watch struct {
 	dir  string
 	step string
 	said map[string][]string
+
+	fail    int // the nth sync fails; 0: none
+	syncs   int // so far
+	failing int // the thread whose sync is to fail as it returns
 }
 
 // run starts a process and watches it to its end. Who traces is a thread, not a process.
@@ -151,8 +181,17 @@ func (w *watch) run(cmd *exec.Cmd) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	return errors.Join(w.follow(cmd.Process.Pid), cmd.Process.Release())
+	err := w.follow(cmd.Process.Pid)
+	if _, over := errors.AsType[exit](err); err != nil && !over {
+		err = errors.Join(err, reap(cmd.Process.Pid))
+	}
+	return errors.Join(err, cmd.Process.Release())
 }
+
+// exit is how a process ended that did not end well.
+type exit unix.WaitStatus
+
+func (e exit) Error() string { return fmt.Sprintf("the child ended with %#x", uint32(e)) }
 
 // follow lets the process run from system call to system call until it has ended.
 func (w *watch) follow(pid int) error {
@@ -180,7 +219,9 @@ func (w *watch) follow(pid int) error {
 			done = ws.Stopped()
 		}
 		if sig = 0; ws.StopSignal() == unix.SIGTRAP|0x80 {
-			w.call(tid)
+			if err := w.call(tid); err != nil {
+				return err
+			}
 		} else if s := ws.StopSignal(); s != unix.SIGTRAP && s != unix.SIGSTOP {
 			sig = int(s)
 		}
@@ -197,29 +238,49 @@ func wait(pid int, ws *unix.WaitStatus) (int, error) {
 	}
 }
 
+// reap ends a process that stands still and would for ever.
+func reap(pid int) error {
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+		return err
+	}
+	for {
+		var ws unix.WaitStatus
+		if _, err := wait(pid, &ws); err != nil || ws.Exited() || ws.Signaled() {
+			return err
+		}
+	}
+}
+
 func ended(ws unix.WaitStatus) error {
 	if ws.Exited() && ws.ExitStatus() == 0 {
 		return nil
 	}
-	return fmt.Errorf("the child ended with %#x", uint32(ws))
+	return exit(ws)
 }
 
 // tempDigits are what renameio puts behind the name of a file that is to come.
 var tempDigits = regexp.MustCompile(`(/\.[a-z]+)[0-9]+$`)
 
 // call notes a system call as it begins; at its end the register says another thing.
-func (w *watch) call(tid int) {
+func (w *watch) call(tid int) error {
 	var regs unix.PtraceRegs
-	if err := unix.PtraceGetRegs(tid, &regs); err != nil || int64(regs.Rax) != -int64(unix.ENOSYS) {
-		return
+	if err := unix.PtraceGetRegs(tid, &regs); err != nil {
+		return unless(err, unix.ESRCH)
+	}
+	if int64(regs.Rax) != -int64(unix.ENOSYS) {
+		return w.returned(tid, &regs)
 	}
 	switch regs.Orig_rax {
-	case unix.SYS_WRITE:
-		w.mark(tid, &regs)
+	case unix.SYS_WRITE, unix.SYS_PWRITE64:
+		return w.wrote(tid, &regs)
+	case unix.SYS_FTRUNCATE:
+		w.note("cut " + w.path(tid, regs.Rdi))
 	case unix.SYS_FSYNC:
 		w.note("sync " + w.path(tid, regs.Rdi))
+		w.synced(tid)
 	case unix.SYS_FDATASYNC:
 		w.note("data " + w.path(tid, regs.Rdi))
+		w.synced(tid)
 	case unix.SYS_MKDIR, unix.SYS_MKDIRAT:
 		w.note("mkdir")
 	case unix.SYS_RENAME, unix.SYS_RENAMEAT, unix.SYS_RENAMEAT2:
@@ -229,14 +290,48 @@ func (w *watch) call(tid int) {
 	case unix.SYS_SYNC, unix.SYS_SYNCFS, unix.SYS_SYNC_FILE_RANGE, unix.SYS_MSYNC:
 		w.note("another kind of sync")
 	}
+	return nil
 }
 
-// mark begins the step whose name is written to standard output.
-func (w *watch) mark(tid int, regs *unix.PtraceRegs) {
-	name := make([]byte, min(regs.Rdx, 1<<10))
-	if n, err := unix.PtracePeekData(tid, uintptr(regs.Rsi), name); err == nil && regs.Rdi == 1 {
-		w.step = string(name[:n])
+// synced counts a sync; the one that is to fail is remembered until it returns.
+func (w *watch) synced(tid int) {
+	if w.syncs++; w.syncs == w.fail {
+		w.failing = tid
 	}
+}
+
+// returned gives the sync that is to fail an error for its answer.
+func (w *watch) returned(tid int, regs *unix.PtraceRegs) error {
+	if tid != w.failing {
+		return nil
+	}
+	w.failing = 0
+	failed := -int64(unix.EIO)
+	regs.Rax = uint64(failed)
+	return unix.PtraceSetRegs(tid, regs)
+}
+
+// unless is nil for one error.
+func unless(err, one error) error {
+	if err == one {
+		return nil
+	}
+	return err
+}
+
+// wrote notes what is written to a file of the store; to standard output the name of the
+// next step is.
+func (w *watch) wrote(tid int, regs *unix.PtraceRegs) error {
+	if regs.Rdi != 1 {
+		if path := w.path(tid, regs.Rdi); filepath.IsLocal(path) {
+			w.note("write " + path)
+		}
+		return nil
+	}
+	name := make([]byte, min(regs.Rdx, 1<<10))
+	n, err := unix.PtracePeekData(tid, uintptr(regs.Rsi), name)
+	w.step = string(name[:max(n, 0)])
+	return err
 }
 
 func (w *watch) note(what string) { w.said[w.step] = append(w.said[w.step], what) }
