@@ -17,6 +17,7 @@ import (
 
 // killer kills a writer and checks what it left.
 type killer struct {
+	codec   engine.Codec // of the store
 	dir     string
 	command []string
 	env     []string
@@ -112,7 +113,7 @@ func (k *killer) ack(line string) error {
 
 // check opens the store as the next program would.
 func (k *killer) check(ctx context.Context) (err error) {
-	db, err := engine.Open(ctx, k.dir, engine.Options{CheckpointAfter: -1})
+	db, err := engine.Open(ctx, k.dir, engine.Options{Codec: k.codec, CheckpointAfter: -1}) // which makes it, where the writer was killed before it could
 	if err != nil {
 		return err
 	}

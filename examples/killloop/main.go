@@ -60,7 +60,7 @@ func run(ctx context.Context, s setting, loops int) error {
 	if err != nil {
 		return err
 	}
-	k := &killer{dir: s.dir, command: []string{self, "-child", "-dir", s.dir, "-codec", s.codec.String(), "-writers", fmt.Sprint(s.writers)}, pause: anyPause, acked: make([]uint64, s.writers)}
+	k := &killer{dir: s.dir, codec: s.codec, command: []string{self, "-child", "-dir", s.dir, "-codec", s.codec.String(), "-writers", fmt.Sprint(s.writers)}, pause: anyPause, acked: make([]uint64, s.writers)}
 	for i := range loops {
 		if err := k.loop(ctx); err != nil {
 			return errors.Join(fmt.Errorf("loop %d, store %s", i+1, s.dir), err)

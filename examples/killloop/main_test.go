@@ -45,7 +45,7 @@ func testKill(t *testing.T, codec engine.Codec) {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "store")
-	k := &killer{dir: dir, command: []string{self}, env: []string{asChild + "=" + dir, withCodec + "=" + codec.String()}, acked: make([]uint64, 64)}
+	k := &killer{dir: dir, codec: codec, command: []string{self}, env: []string{asChild + "=" + dir, withCodec + "=" + codec.String()}, acked: make([]uint64, 64)}
 	loops := 0
 	k.pause = func() time.Duration { return anyPause() * time.Duration(1+loops/12) } // a busy machine takes longer to come to writing
 	for ; loops < 12 || k.total < 100; loops++ {
