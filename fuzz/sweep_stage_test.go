@@ -59,6 +59,12 @@ func breakages() []breakage {
 // nth lets the n-th operation fail that the breakage is about.
 func (b breakage) nth(n int) vfs.Injector { return vfs.When(b.match, vfs.Nth(n, b.cause)) }
 
+// of is the breakage of one class of operations alone.
+func (b breakage) of(name string) breakage {
+	b.match = vfs.Both(b.match, func(op vfs.Op) bool { return class(op) == name })
+	return b
+}
+
 // mark is the error that is injected, whatever stands around it.
 func (b breakage) mark() error {
 	m, _ := errors.AsType[*broken](b.cause)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/vlogdb/vlog/engine"
 	"github.com/vlogdb/vlog/internal/fault"
+	"github.com/vlogdb/vlog/internal/vfs"
 )
 
 // TestSweep makes the 1st, 2nd, 3rd … operation of the disk fail, in each way, in each
@@ -67,8 +68,36 @@ func tried() []breakage {
 	return slices.DeleteFunc(breakages(), func(b breakage) bool { return b.name != "half, no space" && b.name != "sync" })
 }
 
-// sweepAct lets the operations of one act fail in turn, and returns how many did.
-func sweepAct(ctx context.Context, t *testing.T, a *act, how breakage, d *disks, x *table) int {
+// sweepAct lets the operations of one act fail in turn, and returns how many did. Where
+// goroutines come to them in any order, those of each class are counted for themselves:
+// the nth of all may be one in one run and another in the next.
+func sweepAct(ctx context.Context, t *testing.T, a *act, how breakage, d *disks, x *table) (runs int) {
+	if !a.beside {
+		return sweepOps(ctx, t, a, how, d, x)
+	}
+	for _, class := range classes(ctx, t, a, how, d) {
+		runs += sweepOps(ctx, t, a, how.of(class), d, x)
+	}
+	return runs
+}
+
+// classes are those of the operations of an act that nothing disturbs.
+func classes(ctx context.Context, t *testing.T, a *act, how breakage, d *disks) []string {
+	seen := map[string]bool{}
+	note := vfs.InjectorFunc(func(op vfs.Op) error {
+		seen[class(op)] = seen[class(op)] || how.match(op)
+		return nil
+	})
+	s := newStage(a, how, note, d)
+	if _, err := s.runs(ctx, t); err != nil {
+		t.Errorf("%s: %v", a.name, err)
+	}
+	maps.DeleteFunc(seen, func(_ string, matched bool) bool { return !matched })
+	return slices.Sorted(maps.Keys(seen))
+}
+
+// sweepOps lets the 1st, 2nd, 3rd … operation fail that the breakage is about.
+func sweepOps(ctx context.Context, t *testing.T, a *act, how breakage, d *disks, x *table) int {
 	for n := 1; ; n++ {
 		s := newStage(a, how, how.nth(n), d)
 		fired, err := s.runs(ctx, t)
