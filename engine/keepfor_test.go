@@ -1,7 +1,6 @@
 package engine_test
 
 import (
-	"io"
 	"strings"
 	"testing"
 	"time"
@@ -80,7 +79,7 @@ func testKeepForFlippedFlag(t *testing.T) {
 	}
 	mem.OnOp(nil)
 	check(t, db.Close())
-	flag := fileOf(t, entered.Pick(vfs.Kept, 0).Mem(false), "log/recover")
+	flag := slurp(t, entered.Pick(vfs.Kept, 0).Mem(false), "log/recover")
 	for bit := -1; bit < 8*len(flag); bit++ {
 		m := entered.Pick(vfs.Kept, 0).Mem(true)
 		if bit >= 0 {
@@ -134,7 +133,7 @@ func testDropWithoutItsFlag(t *testing.T) {
 				model = vfs.Kept
 			}
 			m := disk.Pick(model, seed).Mem(true)
-			flipBit(t, m, "log/recover", 8*len(fileOf(t, m, "log/recover"))-40)
+			flipBit(t, m, "log/recover", 8*len(slurp(t, m, "log/recover"))-40)
 			db := open(t, m.Reopen(), opts)
 			floor, err := db.Floor(t.Context())
 			if check(t, err); floor > 8 || db.Durable() != 12 {
@@ -154,21 +153,8 @@ func testDropWithoutItsFlag(t *testing.T) {
 	}
 }
 
-func fileOf(t *testing.T, fsys vfs.FS, name string) []byte {
-	f, err := fsys.Open(name, vfs.ReadOnly)
-	check(t, err)
-	st, err := f.Stat()
-	check(t, err)
-	b := make([]byte, st.Size)
-	if _, err := f.ReadAt(b, 0); err != io.EOF {
-		check(t, err)
-	}
-	check(t, f.Close())
-	return b
-}
-
-func flipBit(t *testing.T, fsys vfs.FS, name string, bit int) {
-	b := fileOf(t, fsys, name)[bit/8:][:1]
+func flipBit(t *testing.T, fsys *vfs.Mem, name string, bit int) {
+	b := slurp(t, fsys, name)[bit/8:][:1]
 	b[0] ^= 1 << (bit % 8)
 	f, err := fsys.Open(name, vfs.ReadWrite)
 	check(t, err)

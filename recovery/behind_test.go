@@ -45,11 +45,7 @@ func TestBehindSeal(t *testing.T) {
 func TestBehindSealStopped(t *testing.T) {
 	n := novelIn(t, wal.NDJSON, 1)
 	name := wal.NDJSON.SegmentName(11)
-	m := n.closed.disk(t)
-	f, err := m.Open(name, vfs.ReadWrite)
-	check(t, err)
-	check(t, f.Truncate(1<<30))
-	check(t, f.Close())
+	m := n.withZeros(t, name)
 	seg, err := wal.Scan(t.Context(), wal.Place{FS: m, Name: name, Store: n.id}, nil)
 	check(t, err)
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -69,15 +65,11 @@ func TestBehindSealStopped(t *testing.T) {
 func TestStopBehindSeal(t *testing.T) {
 	n := novelIn(t, wal.NDJSON, 1)
 	name := wal.NDJSON.SegmentName(11)
-	m := n.closed.disk(t)
-	f, err := m.Open(name, vfs.ReadWrite)
-	check(t, err)
-	check(t, f.Truncate(1<<30))
-	check(t, f.Close())
+	m := n.withZeros(t, name)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	enough := errors.New("enough")
 	opens, reads := 0, 0
-	_, err = Open(ctx, vfs.NewLog(m.Reopen(), func(op vfs.Op, _ error) {
+	_, err := Open(ctx, vfs.NewLog(m.Reopen(), func(op vfs.Op, _ error) {
 		switch {
 		case op.Kind == vfs.OpOpen && op.Name == name:
 			opens, reads = opens+1, 0
@@ -93,4 +85,15 @@ func TestStopBehindSeal(t *testing.T) {
 	if !errors.Is(err, enough) {
 		t.Errorf("%v behind %d openings", err, opens)
 	}
+}
+
+// withZeros is the closed store with a gigabyte of zeros behind the end of a file.
+func (n *novel) withZeros(t *testing.T, name string) *vfs.Mem {
+	t.Helper()
+	m := n.closed.disk(t)
+	f, err := m.Open(name, vfs.ReadWrite)
+	check(t, err)
+	check(t, f.Truncate(1<<30))
+	check(t, f.Close())
+	return m
 }
