@@ -16,9 +16,7 @@ func TestKeepForAcrossClocks(t *testing.T) { both(t, testKeepForAcrossClocks) }
 
 func testKeepForAcrossClocks(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	opts := quiet
-	opts.Codec, opts.SegmentSize, opts.CheckpointAfter = codecOf(t), 1<<10, -1
-	opts.Keep, opts.Clock = &engine.Keep{For: time.Hour}, func() time.Time { return now }
+	opts := anHour(t, &now)
 	mem := tracked()
 	db := open(t, mem.Reopen(), opts)
 	some := func() {
@@ -60,9 +58,7 @@ func TestKeepForFlippedFlag(t *testing.T) { both(t, testKeepForFlippedFlag) }
 
 func testKeepForFlippedFlag(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	opts := quiet
-	opts.Codec, opts.SegmentSize, opts.CheckpointAfter = codecOf(t), 1<<10, -1
-	opts.Keep, opts.Clock = &engine.Keep{For: time.Hour}, func() time.Time { return now }
+	opts := anHour(t, &now)
 	mem := tracked()
 	db := open(t, mem.Reopen(), opts)
 	var entered *vfs.Disk
@@ -151,6 +147,15 @@ func testDropWithoutItsFlag(t *testing.T) {
 			check(t, err)
 		}
 	}
+}
+
+// anHour are options of a store of small segments that keeps an hour, by a clock that the
+// test sets.
+func anHour(t *testing.T, now *time.Time) engine.Options {
+	opts := quiet
+	opts.Codec, opts.SegmentSize = codecOf(t), 1<<10
+	opts.Keep, opts.Clock = &engine.Keep{For: time.Hour}, func() time.Time { return *now }
+	return opts
 }
 
 func flipBit(t *testing.T, fsys *vfs.Mem, name string, bit int) {
