@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -50,6 +51,7 @@ type child struct {
 	spec    work.Spec
 	counted bool // flushes are counted
 	stay    bool
+	profile string // file for a profile of the work; empty is none
 }
 
 func (c child) run(out io.Writer) error {
@@ -80,7 +82,7 @@ func (c child) measure(r *Result) (err error) {
 	if err != nil {
 		return err
 	}
-	if r.Figures, err = c.work(); err != nil {
+	if r.Figures, err = c.profiled(); err != nil {
 		return err
 	}
 	if r.Noise, err = noise(); err != nil {
@@ -93,6 +95,23 @@ func (c child) measure(r *Result) (err error) {
 	r.RSS = float64(ru.Maxrss) / 1e3
 	r.Gate[1], err = gate.Raw(filepath.Dir(c.spec.Dir), gateFor)
 	return err
+}
+
+// profiled writes a profile of the work, where one is wanted.
+func (c child) profiled() (fig work.Figures, err error) {
+	if c.profile == "" {
+		return c.work()
+	}
+	f, err := os.Create(c.profile)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, err
+	}
+	defer pprof.StopCPUProfile()
+	return c.work()
 }
 
 func (c child) work() (work.Figures, error) {

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -167,6 +168,9 @@ func (l *lab) command(ctx context.Context, spec work.Spec, more ...string) (*exe
 	b, err := json.Marshal(spec)
 	if err != nil {
 		return nil, err
+	}
+	if l.profile != "" {
+		more = append(more, "-profile", filepath.Join(l.profile, fmt.Sprintf("%s-%s-%d.pprof", spec.Peer, strings.ReplaceAll(name(spec), " ", "-"), l.made)))
 	}
 	self, err := os.Executable()
 	return exec.CommandContext(ctx, self, append([]string{"-child", string(b), "-child-dir", spec.Dir}, more...)...), err

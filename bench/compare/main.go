@@ -44,6 +44,7 @@ type options struct {
 	quick        bool
 	prove        bool
 	dir, out     string
+	profile      string
 	seconds      time.Duration
 
 	child, spec string // of a child
@@ -62,6 +63,7 @@ func run(ctx context.Context, args []string) error {
 	fl.BoolVar(&o.prove, "prove", false, "count flushes instead of time")
 	fl.StringVar(&o.dir, "dir", "", "where stores are made; empty is a temporary directory")
 	fl.StringVar(&o.out, "out", "results.json", "where the results go")
+	fl.StringVar(&o.profile, "profile", "", "a directory for profiles of the processor, one a measurement")
 	fl.StringVar(&o.spec, "child", "", "what a child is to do (used by this program itself)")
 	fl.StringVar(&o.child, "child-dir", "", "where")
 	fl.BoolVar(&o.stay, "child-stays", false, "until it is killed")
@@ -76,7 +78,7 @@ func run(ctx context.Context, args []string) error {
 }
 
 func (o options) asChild() error {
-	c := child{counted: o.counted, stay: o.stay}
+	c := child{counted: o.counted, stay: o.stay, profile: o.profile}
 	if err := json.Unmarshal([]byte(o.spec), &c.spec); err != nil {
 		return err
 	}
