@@ -16,7 +16,7 @@ func testFS(t *testing.T, open func(t *testing.T) FS) {
 	t.Helper()
 	parts := map[string]func(t *testing.T, fsys FS){
 		"open": testOpen, "content": testContent, "names": testNames, "badnames": testBadNames,
-		"dirs": testDirs, "replace": testReplace, "lock": testLock, "hints": testHints, "closed": testClosed,
+		"finds": testSyncFinds, "dirs": testDirs, "replace": testReplace, "lock": testLock, "hints": testHints, "closed": testClosed,
 	}
 	for name, part := range parts {
 		t.Run(name, func(t *testing.T) { part(t, open(t)) })
@@ -141,6 +141,21 @@ func testContent(t *testing.T, fsys FS) {
 	_, err = f.WriteAt(p, 0)
 	want(t, err, fault.ErrReadOnly)
 	want(t, f.Truncate(0), fault.ErrReadOnly)
+	check(t, f.Close())
+}
+
+// testSyncFinds: a sync says whether the file could be found again. It follows a rename,
+// its own or somebody else's.
+func testSyncFinds(t *testing.T, fsys FS) {
+	check(t, fsys.Mkdir("d"))
+	f := create(t, fsys, "d/a", "one")
+	check(t, f.Sync())
+	check(t, fsys.Rename("d/a", "d/b"))
+	check(t, f.Sync())
+	check(t, create(t, fsys, "d/a", "another").Close())
+	check(t, f.Sync())
+	check(t, fsys.Rename("d/a", "d/b"))
+	want(t, f.Sync(), fault.ErrNotFound)
 	check(t, f.Close())
 }
 

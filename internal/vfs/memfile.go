@@ -87,6 +87,9 @@ func (f *memFile) Sync() error {
 		if f.d.track {
 			f.node.file.sync()
 		}
+		if f.node.links == 0 {
+			return nameless()
+		}
 		return nil
 	})
 }

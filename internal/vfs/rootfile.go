@@ -3,6 +3,7 @@ package vfs
 import (
 	"io"
 	"os"
+	"sync/atomic"
 
 	"github.com/vlogdb/vlog/internal/fault"
 )
@@ -15,8 +16,10 @@ import (
 type rootFile struct {
 	*os.File
 	fs   *rootFS
-	name string
+	name string // under which it was opened
 	mode Mode
+	id   fileID                 // of a file that may be changed, where the system tells
+	path atomic.Pointer[string] // absolute, where it stands now as far as we know
 }
 
 var _ File = (*rootFile)(nil)
@@ -55,12 +58,34 @@ func (f *rootFile) Truncate(size int64) error {
 	return fail("truncate", f.name, f.File.Truncate(size))
 }
 
-// Sync makes the content durable, and fails where the store is no longer at its place.
+// Sync makes the content durable, and fails where nobody would find it again.
 func (f *rootFile) Sync() error {
 	if err := syncFile(f.File); err != nil {
 		return fail("sync", f.name, err)
 	}
-	return fail("sync", f.name, f.fs.inPlace(f.name))
+	if path := f.path.Load(); path != nil && stands(*path, f.id) {
+		return nil
+	}
+	return fail("sync", f.name, f.findable())
+}
+
+// findable looks closer where the file does not stand at the path that it had: the
+// directories must be those that it was opened in, and it must have a name.
+func (f *rootFile) findable() error {
+	if err := f.fs.inPlace(f.name); err != nil {
+		return err
+	}
+	st, err := statFile(f.File)
+	if err == nil && st.Links == 0 {
+		err = nameless()
+	}
+	return err
+}
+
+// nameless is what a sync of a file answers that was removed while it is open: it
+// takes writes and syncs, and is gone with the process.
+func nameless() error {
+	return &fault.Error{Op: "sync", Err: fault.ErrNotFound, Detail: "the file was removed while it was open"}
 }
 
 // Stat returns size and link count.
@@ -70,4 +95,9 @@ func (f *rootFile) Stat() (Stat, error) {
 }
 
 // Close closes the file.
-func (f *rootFile) Close() error { return fail("close", f.name, f.File.Close()) }
+func (f *rootFile) Close() error {
+	f.fs.writers.remove(f)
+	return f.close()
+}
+
+func (f *rootFile) close() error { return fail("close", f.name, f.File.Close()) }

@@ -29,7 +29,8 @@ type rootFS struct {
 	real string      // absolute, links resolved
 	id   os.FileInfo // of the directory that was opened
 
-	kept keptDirs
+	kept    keptDirs
+	writers writers
 }
 
 var _ FS = (*rootFS)(nil)
@@ -110,13 +111,31 @@ func (r *rootFS) open(name string, mode Mode) (*rootFile, error) {
 	for range openTries {
 		f, again, err := s.tryOpen(mode)
 		if err == nil {
-			return &rootFile{File: f, fs: r, name: name, mode: mode}, nil
+			return r.opened(&rootFile{File: f, fs: r, name: name, mode: mode}), nil
 		}
 		if !again {
 			return nil, err
 		}
 	}
 	return nil, fault.ErrNotRegular
+}
+
+// opened makes a file that may be changed known to renames.
+func (r *rootFS) opened(f *rootFile) *rootFile {
+	if f.mode == ReadOnly {
+		return f
+	}
+	if id, ok := idOf(f.File); ok {
+		path := r.absolute(f.name)
+		f.id = id
+		f.path.Store(&path)
+		r.writers.add(f)
+	}
+	return f
+}
+
+func (r *rootFS) absolute(name string) string {
+	return filepath.Join(r.real, filepath.FromSlash(name))
 }
 
 // spot is where a name leads: a path below a directory that is open.
@@ -256,6 +275,7 @@ func (r *rootFS) rename(oldname, newname string) error {
 	if err := from.root.Rename(from.path, to.path); err != nil {
 		return err
 	}
+	r.writers.renamed(r.absolute(oldname), r.absolute(newname))
 	return r.present()
 }
 

@@ -33,6 +33,37 @@ func statFile(f *os.File) (st Stat, err error) {
 	return st, err
 }
 
+// fileID tells a file from others of the machine.
+type fileID struct {
+	major, minor uint32
+	ino          uint64
+}
+
+// idOf returns the identity of an open file.
+func idOf(f *os.File) (id fileID, ok bool) {
+	err := withFD(f, func(fd int) (err error) {
+		id, err = statID(fd, "", unix.AT_EMPTY_PATH)
+		return err
+	})
+	return id, err == nil
+}
+
+// stands reports whether a file is what stands at a path. Like statFile it asks for no
+// times.
+func stands(path string, id fileID) bool {
+	at, err := statID(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW)
+	return err == nil && at == id
+}
+
+func statID(dir int, path string, flags int) (fileID, error) {
+	var x unix.Statx_t
+	err := retry(func() error { return unix.Statx(dir, path, flags, unix.STATX_INO, &x) })
+	if err == nil && x.Mask&unix.STATX_INO == 0 {
+		err = unix.ENOSYS
+	}
+	return fileID{x.Dev_major, x.Dev_minor, x.Ino}, err
+}
+
 // lockFile takes the open file description lock: unlike the older kind it also
 // keeps two opens of one process apart, and survives the close of other files.
 func lockFile(f *os.File) error {

@@ -87,7 +87,9 @@ type File interface {
 	io.Closer
 	// Truncate sets the size; what is added reads as zeros.
 	Truncate(size int64) error
-	// Sync makes the content durable, and the metadata needed to read it.
+	// Sync makes the content durable, and the metadata needed to read it. ErrNotFound
+	// where nobody would find it again: it has no name any more, or the directory is
+	// another.
 	Sync() error
 	// Stat returns size and link count.
 	Stat() (Stat, error)
