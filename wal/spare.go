@@ -135,12 +135,11 @@ func (l *Local) hold(ctx context.Context, right chan struct{}) error {
 }
 
 func fillZeros(ctx context.Context, f vfs.File, size int64, pause func(context.Context)) error {
-	zeros := make([]byte, fillStep)
 	for off := int64(0); off < size; off += fillStep {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if _, err := f.WriteAt(zeros[:min(fillStep, size-off)], off); err != nil {
+		if err := writeZeros(f, off, min(off+fillStep, size)); err != nil {
 			return err
 		}
 		if err := f.Sync(); err != nil {
