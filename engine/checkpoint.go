@@ -141,40 +141,61 @@ func (c *core) stopped(cause error) error {
 // wrote is told of every group that was published.
 func (c *core) wrote(bytes int) {
 	logged := c.logged.Add(int64(bytes))
-	if c.opts.background() && (logged >= c.opts.CheckpointAfter || c.store.Writer.WantsSpare()) {
-		select {
-		case c.kick <- struct{}{}:
-		default:
-		}
+	if !c.opts.background() {
+		return
+	}
+	if logged >= c.opts.CheckpointAfter {
+		wake(c.kick)
+	}
+	if c.store.Writer.WantsSpare() {
+		wake(c.short)
 	}
 }
 
-// keeper makes files ahead and writes checkpoints in the background, paced so
-// that those at work hardly notice.
+// wake leaves a token for whoever waits for one, unless there is one.
+func wake(waiting chan struct{}) {
+	select {
+	case waiting <- struct{}{}:
+	default:
+	}
+}
+
+// keeper writes checkpoints in the background, paced so that those at work hardly
+// notice.
 func (c *core) keeper() {
-	due, spareDue := c.opts.CheckpointAfter, int64(0) // bytes logged
-	for {
-		select {
-		case <-c.kick:
-		case <-c.life.Done():
-			return
-		}
-		if logged := c.logged.Load(); logged >= spareDue && c.store.Writer.WantsSpare() {
-			err := c.store.Writer.Prepare(c.life, c.breathe)
-			c.tell("prepare a log file", err)
-			if err != nil && c.store.Writer.Err() != nil {
-				c.committer.Poison(err)
-			}
-			spareDue = c.again(err, logged, 0)
-		}
+	for due := c.opts.CheckpointAfter; c.woken(c.kick); {
 		if logged := c.logged.Load(); logged >= due {
 			_, err := c.checkpoint(c.life, c.pace())
 			c.tell("checkpoint", err)
 			due = c.again(err, logged, c.opts.CheckpointAfter)
 			if err == nil {
-				spareDue = 0 // it made room, perhaps
+				c.prepareAt.Store(0) // it made room, perhaps
 			}
 		}
+	}
+}
+
+// preparer makes files ahead in the background.
+func (c *core) preparer() {
+	for c.woken(c.short) {
+		if logged := c.logged.Load(); logged >= c.prepareAt.Load() && c.store.Writer.WantsSpare() {
+			err := c.store.Writer.Prepare(c.life, c.breathe())
+			c.tell("prepare a log file", err)
+			if err != nil && c.store.Writer.Err() != nil {
+				c.committer.Poison(err)
+			}
+			c.prepareAt.Store(c.again(err, logged, 0))
+		}
+	}
+}
+
+// woken waits for a token; false where the DB is closed.
+func (c *core) woken(waiting chan struct{}) bool {
+	select {
+	case <-waiting:
+		return true
+	case <-c.life.Done():
+		return false
 	}
 }
 
@@ -195,12 +216,29 @@ func (c *core) tell(what string, err error) {
 	}
 }
 
-// breath is the pause between two steps of 256 KiB: a file of 32 MiB in about two
-// seconds, for a hundredth of the disk's flushes.
-const breath = 10 * time.Millisecond
+// A file is made ahead in steps, each behind a pause: for each byte that is logged some
+// are prepared, so that it is ready long before the segment at work is full, and who
+// writes little is disturbed little.
+const (
+	stepSize   = 256 << 10
+	stepsAhead = 2                     // bytes prepared for one that is logged
+	breath     = 10 * time.Millisecond // between two looks whether a step is due
+	mostLooks  = 100                   // looks behind which it is due in any case
+)
 
-// breathe is called between the steps of preparing a file.
-func (c *core) breathe(ctx context.Context) { sleep(ctx, breath) }
+// breathe returns what is called between the steps of preparing a file.
+func (c *core) breathe() func(context.Context) {
+	paid := c.committer.Stats().Bytes
+	return func(ctx context.Context) {
+		for look := 0; look < mostLooks && ctx.Err() == nil; look++ {
+			if c.committer.Stats().Bytes-paid >= stepSize/stepsAhead {
+				break
+			}
+			sleep(ctx, breath)
+		}
+		paid += stepSize / stepsAhead
+	}
+}
 
 // pace returns what keeps a checkpoint below CheckpointRate.
 func (c *core) pace() checkpoint.Pace {

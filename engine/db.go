@@ -50,7 +50,8 @@ type core struct {
 	closed    atomic.Bool
 
 	// gate lets one exclusive transaction or any number of other writing ones in.
-	gate *semaphore.Weighted
+	gate      *semaphore.Weighted
+	exclusive atomic.Int64 // exclusive transactions that are inside or wait
 
 	mu  sync.Mutex           // guards txs
 	txs map[*txCore]struct{} // open writing transactions, for Close
@@ -60,6 +61,8 @@ type core struct {
 	newest        batch.Seq     // newest checkpoint; guarded by checkpointing
 	logged        atomic.Int64  // bytes of batches above it
 	kick          chan struct{} // wakes the keeper
+	short         chan struct{} // wakes the preparer
+	prepareAt     atomic.Int64  // bytes logged at which a file is made ahead again
 	life          context.Context
 	end           context.CancelFunc
 	tasks         sync.WaitGroup

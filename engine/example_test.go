@@ -346,8 +346,8 @@ func ExampleError() {
 		fmt.Println(e.Op, "|", e.At, "|", e.Err.Code(), "|", e.Advice())
 	}
 	// Output:
-	// begin: InMemory: closed
-	// begin | InMemory | CLOSED | open it again
+	// put: InMemory: closed
+	// put | InMemory | CLOSED | open it again
 }
 
 func ExampleDB_Watch() {

@@ -144,7 +144,7 @@ const (
 	defaultCheckpointAfter = 64 << 20
 	defaultCheckpointRate  = 128 << 20
 	spares                 = 1
-	growAhead              = 1 << 20
+	growAhead              = 128 << 10
 	reserve                = 256 << 10 // for those who delete on a full disk: some 500 transactions
 )
 

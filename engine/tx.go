@@ -56,7 +56,7 @@ type txCore struct {
 	gate  int64           // weight held of the gate
 
 	managed bool // a function is at work whose result decides
-	refused bool // by Options.Admit
+	refused bool // by Options.Admit, or by a limit
 }
 
 // The states of a transaction.
@@ -127,7 +127,7 @@ func (t *txCore) forget() {
 	delete(t.db.txs, t)
 	t.db.mu.Unlock()
 	if gate > 0 {
-		t.db.gate.Release(gate)
+		t.db.giveWay(gate)
 	}
 }
 

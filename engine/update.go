@@ -167,11 +167,11 @@ func (s Scope) begin(ctx context.Context, how start) (*Tx, error) {
 	if t.mode == Exclusive {
 		t.gate = gateAll
 	}
-	if err := c.gate.Acquire(ctx, t.gate); err != nil {
-		return nil, context.Cause(ctx)
+	if err := c.passGate(ctx, t.gate); err != nil {
+		return nil, err
 	}
 	if err := t.take(ctx, how); err != nil {
-		c.gate.Release(t.gate)
+		c.giveWay(t.gate)
 		return nil, err
 	}
 	t.ctx = context.WithValue(ctx, inTx{c}, t)
@@ -181,6 +181,28 @@ func (s Scope) begin(ctx context.Context, how start) (*Tx, error) {
 		return nil, err
 	}
 	return &Tx{t, s}, nil
+}
+
+// passGate takes a weight of the gate.
+func (c *core) passGate(ctx context.Context, weight int64) error {
+	if weight == gateAll {
+		c.exclusive.Add(1)
+	}
+	if err := c.gate.Acquire(ctx, weight); err != nil {
+		if weight == gateAll {
+			c.exclusive.Add(-1)
+		}
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// giveWay gives back what passGate took.
+func (c *core) giveWay(weight int64) {
+	c.gate.Release(weight)
+	if weight == gateAll {
+		c.exclusive.Add(-1)
+	}
 }
 
 // take gets the picture to begin with, and the writer's place where the mode wants it.
@@ -339,27 +361,14 @@ func (tx *Tx) prepare() (*committer.Request, error) {
 // request makes the request: everything that can be computed outside locks is.
 func (t *txCore) request() (*committer.Request, error) {
 	b := &batch.Batch{Writer: t.db.writer, Counter: t.db.counter.Add(1), Ops: t.tx.Ops()}
-	n := batch.Size(b)
-	if n > t.db.opts.MaxBatch {
-		return nil, batch.TooLarge("batch", n, t.db.opts.MaxBatch)
-	}
-	if admit := t.db.opts.Admit; admit != nil {
-		if err := admit(t.ctx, Request{Bytes: n, ops: b.Ops}); err != nil {
-			t.refused = true
-			return nil, err
-		}
-	}
-	payload, err := batch.Append(make([]byte, 0, n), b)
+	n, err := t.db.admit(t.ctx, b)
 	if err != nil {
+		t.refused = true
 		return nil, err
 	}
-	r := batch.NewRecord(payload)
-	r.Frees = b.Frees()
-	if t.db.codec == NDJSON {
-		r.Text = batch.AppendJSON(nil, b)
-		if len(r.Text) > batch.MaxRecord {
-			return nil, batch.TooLarge("line", len(r.Text), batch.MaxRecord)
-		}
+	r, err := t.db.record(b, n)
+	if err != nil {
+		return nil, err
 	}
 	return &committer.Request{Base: t.base, Reads: t.tx.Reads(), Batch: b, Record: r}, nil
 }

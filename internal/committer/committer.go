@@ -71,27 +71,32 @@ type Committer struct {
 	limit     int // bytes of payloads in a group, soft; 0 is none
 	published atomic.Pointer[state.Picture]
 	durable   atomic.Uint64 // last durable seq
+	inbox     inbox         // requests that came and were not looked at
+	leading   atomic.Bool   // somebody leads, or is about to
+	ended     atomic.Bool   // closed, or there is a cause
+	gather    gather
 
 	mu      sync.Mutex // guards what follows
 	edit    *state.Edit
-	pending *state.Picture // what edit holds, frozen; nil where it has to be frozen again
+	later   []sequenced    // behind what edit holds, in order
+	toApply int            // changes in later
+	pending *state.Picture // what edit and later hold, frozen; nil where it has to be frozen again
 	last    batch.Seq      // last sequenced
 	chain   batch.Chain    // behind last
 	line    *line          // that pending belongs to
 	open    *round         // gathers now
 	writing *round         // is written now, or nil
-	leading bool
 	place   place
 	cause   error // first failure; ends writing
 	closed  bool
-	gather  gather
 
 	stats counters
 }
 
 // New returns a committer that goes on behind a durable picture.
 func New(p *state.Picture, opts Options) *Committer {
-	c := &Committer{opts: opts, limit: opts.Log.Limits().Group, edit: state.NewEdit(p), pending: p, last: p.Seq(), chain: p.Chain(), line: &line{}, open: newRound()}
+	c := &Committer{opts: opts, limit: opts.Log.Limits().Group, edit: state.NewEdit(p), pending: p, last: p.Seq(), chain: p.Chain(), line: &line{}, open: &round{}}
+	c.gather.enough = make(chan struct{}, 1)
 	c.published.Store(p)
 	c.durable.Store(uint64(p.Seq()))
 	return c
@@ -115,13 +120,6 @@ func (c *Committer) Pending() Base {
 
 func (c *Committer) baseLocked() Base {
 	return Base{Picture: c.freezeLocked(), line: c.line}
-}
-
-func (c *Committer) freezeLocked() *state.Picture {
-	if c.pending == nil {
-		c.pending = c.edit.Picture()
-	}
-	return c.pending
 }
 
 // Settle waits until everything in a base is durable; ErrConflict where it was
@@ -149,10 +147,13 @@ func (c *Committer) Shown(ctx context.Context, seq batch.Seq) error {
 			c.mu.Unlock()
 			return nil
 		}
-		done := c.writing.done
+		if c.writing.shown == nil {
+			c.writing.shown = make(chan struct{})
+		}
+		shown := c.writing.shown
 		c.mu.Unlock()
 		select {
-		case <-done:
+		case <-shown:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -172,6 +173,9 @@ func (c *Committer) lostLocked(b Base) bool {
 
 // Err returns nil while the committer accepts writes, else why not.
 func (c *Committer) Err() error {
+	if !c.ended.Load() {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.errLocked()
@@ -179,13 +183,15 @@ func (c *Committer) Err() error {
 
 func (c *Committer) errLocked() error {
 	if c.closed {
-		return &fault.Error{Op: "write", Err: fault.ErrClosed}
+		return closed("write")
 	}
 	if c.cause != nil {
 		return poisoned(c.cause)
 	}
 	return nil
 }
+
+func closed(op string) error { return &fault.Error{Op: op, Err: fault.ErrClosed} }
 
 func poisoned(cause error) error {
 	return &fault.Error{Op: "write", Err: fault.ErrPoisoned, Cause: cause}
@@ -195,8 +201,14 @@ func poisoned(cause error) error {
 func (c *Committer) Poison(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.failLocked(cause)
+}
+
+// failLocked ends writing; the first failure is the cause.
+func (c *Committer) failLocked(cause error) {
 	if c.cause == nil {
 		c.cause = cause
+		c.ended.Store(true)
 	}
 }
 
@@ -208,10 +220,12 @@ func (c *Committer) Close() error {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
-		return &fault.Error{Op: "close", Err: fault.ErrClosed}
+		return closed("close")
 	}
 	before := c.cause
+	c.collectLocked() // those came before
 	c.closed = true
+	c.ended.Store(true)
 	c.place.refuse()
 	place := c.claimLocked()
 	c.mu.Unlock()
@@ -231,11 +245,12 @@ func (c *Committer) Close() error {
 // several, since a group has a limit.
 func (c *Committer) flush() bool {
 	c.mu.Lock()
-	if !c.leading && !c.workLocked() {
+	if !c.leading.Load() && !c.workLocked() {
 		c.mu.Unlock()
 		return false
 	}
 	w := c.open.addEmpty(c.last)
+	w.waits = 1
 	first := c.leadLocked()
 	c.mu.Unlock()
 	if first {

@@ -1,6 +1,7 @@
 package committer
 
 import (
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -13,16 +14,25 @@ const (
 	gatherShare = 4                     // wait at most this part of a mean sync
 	gatherDecay = 8                     // weight of the past in the mean
 	gatherMost  = 20 * time.Millisecond // longest wait: one sync may have hung for long
+
+	// The runtime's timers are no good for less than a millisecond: where nothing else
+	// runs they come late by as much. So the first part of a wait is spent in looking,
+	// which lets others run, and ends where so many looks in a row saw nobody come.
+	lookFor = 500 * time.Microsecond
+	looks   = 64
 )
 
-// gather decides how long a leader waits for more requests. Fields are guarded by
-// the committer's mu, the mean aside.
+// gather decides how long a leader waits for more requests.
 type gather struct {
-	mean   atomic.Int64 // of syncs, nanoseconds
-	size   int          // of the last group
-	behind int          // requests that came while it was written
-	want   int          // requests to wait for; 0: nobody waits
-	enough chan struct{}
+	mean    atomic.Int64  // of syncs, nanoseconds
+	arrived atomic.Uint64 // requests that came without the lock
+	target  atomic.Uint64 // of arrived, at which the leader has enough; 0: nobody waits
+	enough  chan struct{} // takes one token when target is reached
+
+	// Guarded by the committer's mu.
+	size      int    // of the last group
+	behind    int    // requests that came while it was written
+	collected uint64 // of arrived, how many were taken out of the inbox
 }
 
 // synced takes the length of one sync into the mean.
@@ -38,46 +48,81 @@ func (g *gather) synced(d time.Duration) {
 // began notes the size of the group that begins.
 func (g *gather) began(n int) { g.size = n }
 
-// came tells a waiting leader that there are n requests now.
-func (g *gather) came(n int) {
-	if g.want > 0 && n >= g.want {
-		g.want = 0
-		close(g.enough)
+// came counts one who came, and tells a waiting leader when he was the last.
+func (g *gather) came() {
+	n := g.arrived.Add(1)
+	if t := g.target.Load(); t == 0 || n != t {
+		return
+	}
+	select {
+	case g.enough <- struct{}{}:
+	default:
 	}
 }
 
 // waitForMore lets the leader wait until those of the last group are back, at
 // most a part of a mean sync.
 func (c *Committer) waitForMore() {
-	mean := time.Duration(c.gather.mean.Load())
-	if !c.opts.SyncEach || mean < gatherMin {
+	g := &c.gather
+	mean := time.Duration(g.mean.Load())
+	if !c.opts.SyncEach || mean < gatherMin || !c.expect() {
 		return
 	}
-	enough := c.expect()
-	if enough == nil {
+	defer g.target.Store(0)
+	d, began := min(mean/gatherShare, gatherMost), time.Now()
+	if g.look(min(d, lookFor)) {
 		return
 	}
-	t := time.NewTimer(min(mean/gatherShare, gatherMost))
+	if d -= time.Since(began); d <= lookFor {
+		return
+	}
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
-	case <-enough:
-	case <-t.C: // who comes later still closes it, for nobody
+	case <-g.enough:
+	case <-t.C: // who comes later still leaves a token, for nobody
 	}
 }
 
-// expect returns what is closed once as many requests are here as were in the
-// last group together with those who came while it was written; nil where a wait
-// would be for nobody, as for a lone writer, or where all are here.
-func (c *Committer) expect() <-chan struct{} {
+// look waits for no longer than d, and only while others come, until there are enough;
+// it says whether there are.
+func (g *gather) look(d time.Duration) bool {
+	target, began := g.target.Load(), time.Now()
+	for seen, idle := uint64(0), 0; idle < looks; idle++ {
+		n := g.arrived.Load()
+		if n >= target {
+			return true
+		}
+		if n != seen {
+			seen, idle = n, 0
+		}
+		if time.Since(began) > d {
+			return false
+		}
+		runtime.Gosched()
+	}
+	return false
+}
+
+// expect sets as target that as many requests are here as were in the last group
+// together with those who came while it was written. False: a wait would be for nobody,
+// as for a lone writer, or all are here.
+func (c *Committer) expect() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.collectLocked()
 	g := &c.gather
-	want := g.size + g.behind
-	if want <= 1 || c.hereLocked() >= want {
-		return nil
+	missing := g.size + g.behind - c.hereLocked()
+	if g.size+g.behind <= 1 || missing <= 0 {
+		return false
 	}
-	g.want, g.enough = want, make(chan struct{})
-	return g.enough
+	select {
+	case <-g.enough: // left over
+	default:
+	}
+	target := g.collected + uint64(missing)
+	g.target.Store(target)
+	return g.arrived.Load() < target
 }
 
 // hereLocked returns how many requests the open round has.

@@ -251,9 +251,9 @@ func TestCancelAnswered(t *testing.T) {
 		ctx, cancel := context.WithCancel(w.Context())
 		cancel()
 		w.c.mu.Lock()
-		p.w.round.here++ // as wait does before it looks at both
+		p.w.waits++ // as Wait does before it looks at both
 		w.c.mu.Unlock()
-		if err, gone := w.c.depart(ctx, p.w.round, p.w); gone || err != nil {
+		if err, gone := w.c.depart(ctx, p.w); gone || err != nil {
 			t.Errorf("it was written, and who waits is told %v", err)
 		}
 		w.end()
@@ -278,7 +278,7 @@ func TestLeadNotLost(t *testing.T) {
 		last := w.blind("c", "1")
 		// What SubmitHeld and a leader's end do, with nobody in between.
 		w.c.mu.Lock()
-		w.c.leading = true
+		w.c.leading.Store(true)
 		_, err = w.c.orderLocked(last)
 		w.c.passLocked()
 		w.c.mu.Unlock()
@@ -299,7 +299,8 @@ func TestLeadNotLostByGivingUp(t *testing.T) {
 		first := w.blind("a", "1")
 		ctx, cancel := context.WithCancel(w.Context())
 		w.c.mu.Lock()
-		w.c.leading, w.c.place.held = true, true
+		w.c.leading.Store(true)
+		w.c.place.held = true
 		submitted, err := w.c.orderLocked(first)
 		w.c.mu.Unlock()
 		w.check(err)

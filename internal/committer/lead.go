@@ -36,19 +36,37 @@ func (c *Committer) leadFor(ctx context.Context) {
 	go c.lead()
 }
 
+// applyApart is how many changes of a group are worth a goroutine of their own, which
+// makes the picture while the leader writes.
+const applyApart = 16
+
 // begin closes the open round and returns it, sequenced: from now on requests
-// gather in the next one.
+// gather in the next one. Where there is much to apply, that goes on behind the
+// return, and with it the lock is held: whoever has it next sees all applied.
 func (c *Committer) begin() *round {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.collectLocked()
 	r := c.open
 	if !c.place.held {
 		c.sequenceLocked(r)
 	}
-	c.open, c.writing = newRound(), r
+	c.open, c.writing = nextRound(r), r
 	c.gather.began(len(r.ready))
 	c.moveQueueLocked(r)
+	if c.toApply < applyApart {
+		c.freezeRoundLocked(r)
+		return r
+	}
+	go c.freezeRoundLocked(r)
 	return r
+}
+
+// freezeRoundLocked makes the picture of a round and lets the lock go.
+func (c *Committer) freezeRoundLocked(r *round) {
+	defer c.mu.Unlock()
+	if len(r.ready) > 0 {
+		r.picture = c.freezeLocked()
+	}
 }
 
 // moveQueueLocked takes what was not sequenced along into the open round. A
@@ -63,37 +81,26 @@ func (c *Committer) moveQueueLocked(r *round) {
 	c.open.queue, r.queue = slices.Concat(r.queue, c.open.queue), nil
 }
 
-// sequenceLocked validates, numbers and applies as much of the round's queue as a
-// group holds, one request at least.
-// What conflicts is answered at once, so that it can be tried again while the
-// others are written.
+// sequenceLocked validates and numbers as much of the round's queue as a group holds,
+// one request at least. What conflicts is answered at once, so that it can be tried
+// again while the others are written.
 func (c *Committer) sequenceLocked(r *round) {
 	due := c.dueLocked(r)
-	refused := false
+	if r.ready == nil {
+		r.ready = make([]*waiter, 0, due)
+	}
 	for _, w := range r.queue[:due] {
 		if err := c.takeLocked(w); err != nil {
-			w.answered, w.err = true, err
-			refused = true
+			w.tell(err)
 			continue
 		}
 		r.ready = append(r.ready, w)
 	}
 	r.queue = r.queue[due:]
-	if len(r.ready) > 0 {
-		r.picture = c.freezeLocked()
-	}
-	r.wakeLocked(refused)
 }
 
-// wakeLocked wakes the round's waiters to see whether they were answered.
-func (r *round) wakeLocked(refused bool) {
-	if refused {
-		close(r.done)
-		r.done = make(chan struct{})
-	}
-}
-
-// takeLocked makes one request the next in order.
+// takeLocked makes one request the next in order. It is applied later, but before
+// anybody looks at the pending picture.
 func (c *Committer) takeLocked(w *waiter) error {
 	req := w.req
 	if c.cause != nil {
@@ -104,7 +111,7 @@ func (c *Committer) takeLocked(w *waiter) error {
 		return takenBack()
 	}
 	if !req.Reads.Empty() && req.Base.Picture.Seq() != c.last {
-		if err := req.Reads.Check(req.Base.Picture, c.freezeLocked()); err != nil {
+		if err := req.Reads.Check(req.Base.Picture, c.viewLocked()); err != nil {
 			c.stats.conflicts.Add(1)
 			return err
 		}
@@ -113,9 +120,45 @@ func (c *Committer) takeLocked(w *waiter) error {
 	w.seq = c.last
 	req.Record.Time = c.opts.Now().UnixNano()
 	c.chain = c.chain.Next(req.Record.Hash)
-	c.edit.Apply(req.Batch, state.Position{Seq: w.seq, Time: req.Record.Time, Chain: c.chain})
+	c.later = append(c.later, sequenced{req.Batch, state.Position{Seq: w.seq, Time: req.Record.Time, Chain: c.chain}})
+	c.toApply += len(req.Batch.Ops)
 	c.pending = nil
 	return nil
+}
+
+// sequenced is a batch that has its place in order and is not applied yet.
+type sequenced struct {
+	batch *batch.Batch
+	at    state.Position
+}
+
+// applyLocked applies what was sequenced.
+func (c *Committer) applyLocked() {
+	for _, s := range c.later {
+		c.edit.Apply(s.batch, s.at)
+	}
+	c.forgetLocked()
+}
+
+// forgetLocked forgets what was sequenced and not applied.
+func (c *Committer) forgetLocked() {
+	clear(c.later)
+	c.later, c.toApply = c.later[:0], 0
+}
+
+// viewLocked returns the pending picture for a look at it; it must not be kept.
+func (c *Committer) viewLocked() *state.Picture {
+	c.applyLocked()
+	return c.edit.View()
+}
+
+// freezeLocked returns the pending picture.
+func (c *Committer) freezeLocked() *state.Picture {
+	if c.pending == nil {
+		c.applyLocked()
+		c.pending = c.edit.Picture()
+	}
+	return c.pending
 }
 
 func takenBack() error {
@@ -189,8 +232,12 @@ func (c *Committer) answer(r *round, err error) (spared *round) {
 	} else {
 		spared, err = c.failedLocked(r, err)
 	}
+	c.collectLocked()
+	c.gather.behind = c.hereLocked() // before those who are told now come back
 	c.tellLocked(r, err)
-	close(r.done)
+	if r.shown != nil {
+		close(r.shown)
+	}
 	c.writing = spared
 	if spared == nil {
 		c.passLocked()
@@ -202,7 +249,7 @@ func (c *Committer) answer(r *round, err error) (spared *round) {
 func (c *Committer) tellLocked(r *round, err error) {
 	for _, w := range r.ready {
 		if w.round == r {
-			w.answered, w.err = true, c.fateLocked(w, err)
+			w.tell(c.fateLocked(w, err))
 		}
 	}
 }
@@ -241,8 +288,8 @@ func (c *Committer) publishLocked(r *round) {
 // else ends writing: nobody knows what is on disk.
 func (c *Committer) failedLocked(r *round, err error) (spared *round, answer error) {
 	clean := cleanly(err)
-	if !clean && c.cause == nil {
-		c.cause = err
+	if !clean {
+		c.failLocked(err)
 	}
 	if clean && errors.Is(err, fault.ErrNoSpace) {
 		spared = c.spareLocked(r)
@@ -281,11 +328,11 @@ func isSync(err error) bool {
 // behind the failed group was never handed to the log.
 func (c *Committer) takeBackLocked(err error) {
 	p := c.published.Load()
+	c.forgetLocked()
 	c.edit, c.pending, c.last, c.chain = state.NewEdit(p), p, p.Seq(), p.Chain()
 	c.line.over, c.line.kept = true, p.Seq()
 	c.line = &line{}
 	r := c.open
 	c.tellLocked(r, err)
-	r.ready, r.picture = nil, nil
-	r.wakeLocked(true)
+	r.ready = nil
 }

@@ -58,7 +58,7 @@ func (c *Committer) Take(ctx context.Context) (Base, error) {
 		return Base{}, err
 	}
 	if cl.refused {
-		return Base{}, &fault.Error{Op: "begin", Err: fault.ErrClosed}
+		return Base{}, closed("begin")
 	}
 	return c.baseLocked(), nil
 }
@@ -99,6 +99,7 @@ func (c *Committer) claimLocked() *claim {
 
 // drainLocked sequences what was queued before: it came first.
 func (c *Committer) drainLocked() {
+	c.collectLocked()
 	if len(c.open.queue) == 0 {
 		return
 	}
@@ -130,6 +131,7 @@ func (c *Committer) Give() {
 // giveLocked passes the place on. What queued up meanwhile is sequenced first, so
 // that neither those in the queue nor those who wait for the place can starve.
 func (c *Committer) giveLocked() {
+	c.collectLocked()
 	if len(c.open.queue) > 0 {
 		c.sequenceLocked(c.open)
 	}
@@ -166,6 +168,7 @@ func (c *Committer) SubmitHeld(req *Request) (Pending, error) {
 func (c *Committer) CommitHeld(ctx context.Context, req *Request) (batch.Seq, error) {
 	c.mu.Lock()
 	w, err := c.orderLocked(req)
+	w.waits = 1
 	first := c.leadLocked()
 	c.mu.Unlock()
 	if first {
@@ -179,15 +182,16 @@ func (c *Committer) CommitHeld(ctx context.Context, req *Request) (batch.Seq, er
 
 // orderLocked sequences a request in the writer's place and lets the place go.
 func (c *Committer) orderLocked(req *Request) (*waiter, error) {
-	w := &waiter{req: req, round: c.open}
+	w := newWaiter(req)
+	w.round = c.open
 	err := c.errLocked()
 	if err == nil {
 		err = c.takeLocked(w)
 	}
 	if err == nil {
 		c.open.ready = append(c.open.ready, w)
-		c.open.picture = c.freezeLocked()
-		c.arrivedLocked()
+		c.gather.collected++
+		c.gather.came()
 	}
 	c.giveLocked()
 	return w, err

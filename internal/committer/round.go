@@ -9,29 +9,43 @@ import (
 )
 
 // round is what gathers between two starts of a leader and is written together.
-// Its fields are guarded by the committer's mu, the channels' contents aside.
+// Its fields are guarded by the committer's mu.
 type round struct {
 	queue   []*waiter      // in order of arrival, not yet sequenced
 	ready   []*waiter      // sequenced, in order of seq
-	picture *state.Picture // behind the last of ready
+	picture *state.Picture // behind the last of ready, once the round was begun
 	sync    bool           // somebody asks for a sync, whatever the policy
-	done    chan struct{}  // closed when something in the round was answered
-	lead    chan struct{}  // one token: whoever takes it leads
-	here    int            // who waits on the round and could lead
+	shown   chan struct{}  // closed when the round was answered; nil where nobody asks
 }
 
-func newRound() *round {
-	return &round{done: make(chan struct{}), lead: make(chan struct{}, 1)}
+// nextRound returns a round that has room for as many as the last one had.
+func nextRound(last *round) *round {
+	return &round{queue: make([]*waiter, 0, len(last.ready))}
 }
 
-// waiter is one request and its answer. Fields are guarded by the committer's mu.
+// waiter is one request and its answer. What is not said to be otherwise is guarded
+// by the committer's mu.
 type waiter struct {
 	req      *Request
 	round    *round
 	seq      batch.Seq // given when sequenced
 	told     bool      // somebody was told seq
+	waits    int       // goroutines that wait for the answer, and could lead
 	answered bool
-	err      error
+	err      error // set before wake is closed, and read behind that
+
+	wake chan struct{} // takes one token, the lead; closed with the answer
+	next *waiter       // the one that came before, in the inbox
+}
+
+func newWaiter(req *Request) *waiter {
+	return &waiter{req: req, wake: make(chan struct{}, 1)}
+}
+
+// tell answers a waiter.
+func (w *waiter) tell(err error) {
+	w.answered, w.err = true, err
+	close(w.wake)
 }
 
 // outcome returns the answer; what was not written has no number.
@@ -42,17 +56,11 @@ func (w *waiter) outcome() (batch.Seq, error) {
 	return w.seq, nil
 }
 
-// add puts a request at the end of the round's queue.
-func (r *round) add(req *Request) *waiter {
-	w := &waiter{req: req, round: r}
-	r.queue = append(r.queue, w)
-	return w
-}
-
 // addEmpty adds one who only waits until the round is written, and with it all
 // that was sequenced before. It needs no place in the order.
 func (r *round) addEmpty(last batch.Seq) *waiter {
-	w := &waiter{req: &Request{}, round: r, seq: last}
+	w := newWaiter(&Request{})
+	w.round, w.seq = r, last
 	r.ready = append(r.ready, w)
 	return w
 }
@@ -70,17 +78,27 @@ func (p Pending) Seq() batch.Seq { return p.w.seq }
 // does not sync), or why it is not. The context ends only the waiting: the error
 // is then ErrAmbiguous, and Wait may be called again.
 func (p Pending) Wait(ctx context.Context) (batch.Seq, error) {
+	p.c.mu.Lock()
+	p.w.waits++
+	p.c.mu.Unlock()
 	return p.c.wait(ctx, p.w)
 }
 
 // Commit accepts a request and waits for its answer; the goroutine that finds
-// nobody writing writes itself.
+// nobody writing writes itself. It takes no lock: a leader who is busy with the
+// group before does not keep the next one from gathering.
 func (c *Committer) Commit(ctx context.Context, req *Request) (batch.Seq, error) {
-	return c.join(ctx, func() *waiter {
-		w := c.open.add(req)
-		c.arrivedLocked()
-		return w
-	})
+	if err := c.Err(); err != nil {
+		return 0, err
+	}
+	w := newWaiter(req)
+	w.waits = 1
+	c.inbox.put(w)
+	c.gather.came()
+	if c.leading.CompareAndSwap(false, true) {
+		c.leadFor(ctx)
+	}
+	return c.wait(ctx, w)
 }
 
 // Sync waits until everything sequenced so far is durable.
@@ -101,6 +119,7 @@ func (c *Committer) join(ctx context.Context, enter func() *waiter) (batch.Seq, 
 		return 0, err
 	}
 	w := enter()
+	w.waits = 1
 	first := c.leadLocked()
 	c.mu.Unlock()
 	if first {
@@ -109,69 +128,46 @@ func (c *Committer) join(ctx context.Context, enter func() *waiter) (batch.Seq, 
 	return c.wait(ctx, w)
 }
 
-// leadLocked takes the lead where nobody has it and there is something to do; the
-// caller must then call lead.
-func (c *Committer) leadLocked() bool {
-	if c.leading || !c.workLocked() {
-		return false
-	}
-	c.leading = true
-	return true
-}
-
-// workLocked says whether a leader would find something to do: while the writer's
-// place is taken the queue has to wait.
-func (c *Committer) workLocked() bool {
-	return len(c.open.ready) > 0 || (len(c.open.queue) > 0 && !c.place.held)
-}
-
-// arrivedLocked tells a leader who waits for company that somebody came.
-func (c *Committer) arrivedLocked() {
-	c.gather.came(c.hereLocked())
-}
-
-// wait returns w's answer. While it waits it may be handed the lead.
+// wait returns w's answer, for one of those that it counts as waiting. Meanwhile it
+// may be handed the lead.
 func (c *Committer) wait(ctx context.Context, w *waiter) (batch.Seq, error) {
-	for {
-		c.mu.Lock()
-		if w.answered {
-			c.mu.Unlock()
+	for ctx.Done() == nil { // the same as below, for half the price
+		if _, lead := <-w.wake; !lead {
 			return w.outcome()
 		}
-		r := w.round
-		done := r.done
-		r.here++
-		c.mu.Unlock()
+		c.leadFor(ctx)
+	}
+	for {
 		select {
-		case <-done:
-			c.leave(r)
-		case <-r.lead:
-			c.leave(r)
+		case _, lead := <-w.wake:
+			if !lead {
+				return w.outcome()
+			}
 			c.leadFor(ctx)
 		case <-ctx.Done():
-			if err, gone := c.depart(ctx, r, w); gone {
+			if err, gone := c.depart(ctx, w); gone {
 				return 0, err
 			}
+			return w.outcome()
 		}
 	}
-}
-
-// leave ends a wait on a round. The lead may have come to it at the same moment.
-func (c *Committer) leave(r *round) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	r.here--
-	c.ensureLeaderLocked(r)
 }
 
 // depart ends a wait whose context has ended. A request that was not sequenced
 // yet is withdrawn; otherwise its outcome stays unknown to the caller. gone is
-// false where the answer has come meanwhile.
-func (c *Committer) depart(ctx context.Context, r *round, w *waiter) (err error, gone bool) {
+// false where the answer has come meanwhile. Where the lead has come, and nobody
+// else waits who could take it, a goroutine does.
+func (c *Committer) depart(ctx context.Context, w *waiter) (err error, gone bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r.here--
-	c.ensureLeaderLocked(r)
+	w.waits--
+	if w.waits == 0 {
+		c.passOnLocked(w)
+	}
+	if w.answered {
+		return nil, false
+	}
+	c.collectLocked()
 	if w.answered {
 		return nil, false
 	}
@@ -179,7 +175,7 @@ func (c *Committer) depart(ctx context.Context, r *round, w *waiter) (err error,
 	for i, q := range w.round.queue {
 		if q == w {
 			w.round.queue = append(w.round.queue[:i:i], w.round.queue[i+1:]...)
-			w.answered, w.err = true, why
+			w.tell(why)
 			return why, true
 		}
 	}
@@ -187,29 +183,66 @@ func (c *Committer) depart(ctx context.Context, r *round, w *waiter) (err error,
 		Hint: "it is being written; wait again, or look whether it is there"}, true
 }
 
-// ensureLeaderLocked starts a leader where the lead was handed to a round that
-// nobody waits on any more.
-func (c *Committer) ensureLeaderLocked(r *round) {
-	if r.here > 0 {
-		return
-	}
+// passOnLocked gives the lead that w may have been handed to a goroutine.
+func (c *Committer) passOnLocked(w *waiter) {
 	select {
-	case <-r.lead:
-		go c.lead()
+	case _, lead := <-w.wake:
+		if lead {
+			go c.lead()
+		}
 	default:
 	}
 }
 
-// passLocked hands the lead to the open round, or gives it up where there is
-// nothing to do.
-func (c *Committer) passLocked() {
-	work := c.workLocked()
-	c.leading, c.gather.behind = work, c.hereLocked()
-	if !work {
-		return
+// collectLocked takes those who came since the last time into the open round, in the
+// order in which they came. Who comes behind Close is refused.
+func (c *Committer) collectLocked() {
+	w, n := c.inbox.take()
+	c.gather.collected += uint64(n)
+	for w != nil {
+		next := w.next
+		w.next, w.round = nil, c.open
+		if c.closed {
+			w.tell(closed("write"))
+		} else {
+			c.open.queue = append(c.open.queue, w)
+		}
+		w = next
 	}
-	c.open.lead <- struct{}{}
-	c.ensureLeaderLocked(c.open)
+}
+
+// leadLocked takes the lead where nobody has it and there is something to do; the
+// caller must then call lead.
+func (c *Committer) leadLocked() bool {
+	return c.workLocked() && c.leading.CompareAndSwap(false, true)
+}
+
+// workLocked says whether a leader would find something to do: while the writer's
+// place is taken the queue has to wait.
+func (c *Committer) workLocked() bool {
+	c.collectLocked()
+	return len(c.open.ready) > 0 || (len(c.open.queue) > 0 && !c.place.held)
+}
+
+// passLocked hands the lead to one of those who wait for the open round, or gives it
+// up where there is nothing to do.
+func (c *Committer) passLocked() {
+	for !c.workLocked() {
+		c.leading.Store(false)
+		// Who came between the two found somebody leading.
+		if c.inbox.empty() || !c.leading.CompareAndSwap(false, true) {
+			return
+		}
+	}
+	for _, all := range [][]*waiter{c.open.ready, c.open.queue} {
+		for _, w := range all {
+			if w.waits > 0 {
+				w.wake <- struct{}{}
+				return
+			}
+		}
+	}
+	go c.lead()
 }
 
 // kickLocked makes sure that somebody leads where there is something to do.

@@ -28,7 +28,7 @@ func (c *Committer) spareLocked(r *round) *round {
 	if !slices.ContainsFunc(r.ready, (*waiter).grows) {
 		return nil
 	}
-	spared := newRound()
+	spared := &round{}
 	for _, w := range slices.Concat(r.ready, c.open.ready) {
 		if w.spares() {
 			w.round, spared.queue = spared, append(spared.queue, w)
@@ -46,6 +46,7 @@ func (c *Committer) againLocked(spared *round) *round {
 	if len(spared.ready) == 0 {
 		return nil
 	}
+	spared.picture = c.freezeLocked()
 	return spared
 }
 

@@ -50,6 +50,10 @@ func (e *Edit) op(op *batch.Op) {
 	}
 }
 
+// View returns what was applied so far for a look at it, until the next Apply. What it
+// says of writers may be old.
+func (e *Edit) View() *Picture { return &e.now }
+
 // Picture returns what was applied so far as a version of its own. The edit may
 // go on; it copies what it then changes.
 func (e *Edit) Picture() *Picture {
