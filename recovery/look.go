@@ -36,6 +36,7 @@ type look struct {
 	base   *state.Picture // of the checkpoint that was loaded
 	edit   *state.Edit    // base and what was replayed on it
 	batch  batch.Batch    // reused
+	bulk   *bulk          // applies while the whole log is read; else nil
 	last   batch.Seq
 	chain  batch.Chain
 

@@ -13,6 +13,14 @@ import (
 // replay reads every segment above the checkpoint, checks that they follow each
 // other without a gap, applies what they hold, and tells damage from a torn tail.
 func (l *look) replay() error {
+	l.bulk = newBulk(l.edit)
+	err := l.readAll()
+	l.bulk.end()
+	l.bulk = nil
+	return err
+}
+
+func (l *look) readAll() error {
 	firsts := l.firsts()
 	from := 0
 	for i, first := range firsts {
@@ -117,14 +125,25 @@ func (l *look) apply(e wal.Entry, off int64) error {
 	if e.Flags&batch.FlagRef != 0 {
 		return &fault.Error{Op: "open", At: fault.Place{Path: l.reading, Offset: off, Seq: uint64(e.Seq)}, Err: fault.ErrIncompatible, Detail: "the batch lies in an object, which this version does not read"}
 	}
-	if err := batch.Decode(&l.batch, e.Payload); err != nil {
+	if err := l.change(e); err != nil {
 		return &fault.Error{Op: "open", At: fault.Place{Path: l.reading, Offset: off, Seq: uint64(e.Seq)}, Err: fault.KindOf(err), Cause: err}
 	}
-	l.edit.Apply(&l.batch, state.Position{Seq: e.Seq, Time: e.Time, Chain: e.Chain})
 	l.last, l.chain = e.Seq, e.Chain
 	l.report.Replayed++
 	l.report.ReplayedBytes += int64(len(e.Payload))
 	return nil
+}
+
+// change makes the changes of one batch.
+func (l *look) change(e wal.Entry) error {
+	if l.bulk != nil {
+		return l.bulk.take(&l.batch, e)
+	}
+	err := batch.Decode(&l.batch, e.Payload)
+	if err == nil {
+		l.edit.Apply(&l.batch, state.Position{Seq: e.Seq, Time: e.Time, Chain: e.Chain})
+	}
+	return err
 }
 
 // unsealed decides about a segment without a seal: a gap below what is proven is

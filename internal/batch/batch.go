@@ -221,6 +221,16 @@ func (c *cursor) op() (op Op, err error) {
 	return op, err
 }
 
+// OpAt returns the op that p begins with, which must be part of canonical bytes: they
+// were decoded before.
+func OpAt(p []byte) Op {
+	op, err := (&cursor{p: p}).op()
+	if err != nil {
+		panic("batch: no op stands there: " + err.Error())
+	}
+	return op
+}
+
 // orderer checks that ops come in canonical order.
 type orderer struct {
 	points bool   // the ranges are over

@@ -97,6 +97,7 @@ type chunkReader struct {
 	want chunks
 	off  int64           // of the next block
 	next [blockHead]byte // its head
+	buf  []byte          // for the next block, where nobody has taken the last one
 }
 
 // header implements reading.
@@ -126,7 +127,10 @@ func (r *chunkReader) block() ([]byte, error) {
 	if n > r.size-r.off-blockHead-footerSize {
 		return nil, damage("block of %d bytes runs over the end of the file", n)
 	}
-	b := make([]byte, n+blockHead)
+	if int64(cap(r.buf)) < n+blockHead {
+		r.buf = make([]byte, n+blockHead)
+	}
+	b := r.buf[:n+blockHead]
 	if err := r.read(b, r.off+blockHead); err != nil {
 		return nil, err
 	}
@@ -139,8 +143,11 @@ func (r *chunkReader) block() ([]byte, error) {
 	return entries, nil
 }
 
-// entries implements reading.
-func (r *chunkReader) entries(block []byte) ([]byte, error) { return block, nil }
+// entries implements reading. Whoever gets them has them for good.
+func (r *chunkReader) entries(block []byte) ([]byte, error) {
+	r.buf = nil
+	return block, nil
+}
 
 // footer implements reading.
 func (r *chunkReader) footer() (Summary, error) {

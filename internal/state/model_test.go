@@ -93,6 +93,8 @@ type machine struct {
 	now   plain
 	seq   batch.Seq
 	count uint64
+
+	gathered Run
 }
 
 // check is run behind every action.
@@ -129,6 +131,36 @@ func (m *machine) applyPayload(t *rapid.T, b *batch.Batch, at Position) {
 	}
 	m.edit.Apply(&c, at)
 	clear(payload)
+}
+
+// run applies several batches at once, where they can be a part of a run, as opening does.
+func (m *machine) run(t *rapid.T) {
+	flush := func() {
+		m.edit.ApplyRun(&m.gathered)
+		m.gathered.Reset()
+	}
+	var b batch.Batch
+	for range rapid.IntRange(0, 8).Draw(t, "batches") {
+		m.seq++
+		m.count++
+		made := m.batch(t)
+		payload, err := batch.Append(nil, made)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := Position{Seq: m.seq, Time: int64(m.seq) * 7, Chain: batch.Chain{byte(m.seq)}}
+		taken, err := m.gathered.Add(&b, payload, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !taken {
+			flush()
+			m.edit.Apply(&b, at)
+		}
+		clear(payload)
+		m.now = m.now.apply(made, m.seq)
+	}
+	flush()
 }
 
 // freeze keeps the version that the edit has reached.
@@ -339,6 +371,7 @@ func runModel(t *testing.T, keys keyMaker) {
 			"":        m.check,
 			"apply":   m.apply,
 			"apply2":  m.apply,
+			"run":     m.run,
 			"freeze":  m.freeze,
 			"rewind":  m.rewind,
 			"reload":  m.reload,
