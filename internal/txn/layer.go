@@ -20,29 +20,44 @@ type span struct{ from, to []byte }
 
 // layer is changes on top of a picture: first the ranges are deleted, then the
 // points set. No point deletes what a range deletes. The zero layer changes nothing.
+//
+// Most transactions only write: as long as nobody asks what was written, puts and
+// deletes are kept as they came, in fresh. The first question puts them into points.
 type layer struct {
+	fresh  fresh
 	ranges []span // ascending, disjoint, not touching
 	lent   bool   // somebody else has ranges: a change must copy them
 	points btree.Map[string, change]
-	size   int // bytes of its ops
+	size   int // bytes of the ops of ranges and points
+}
+
+// asked puts what is fresh into points, for whoever asks about single keys.
+func (l *layer) asked() {
+	if l.fresh.over {
+		return
+	}
+	ops := l.fresh.ops
+	l.fresh = fresh{over: true}
+	for i := range ops {
+		l.set(&ops[i])
+	}
 }
 
 // lend returns a layer that stays as l is now.
 func (l *layer) lend() *layer {
+	l.asked()
 	l.lent = true
-	return &layer{ranges: l.ranges, lent: true, points: *l.points.Copy(), size: l.size}
+	return &layer{fresh: fresh{over: true}, ranges: l.ranges, lent: true, points: *l.points.Copy(), size: l.size}
 }
 
-func (l *layer) empty() bool { return l.count() == 0 }
+func (l *layer) empty() bool { return len(l.fresh.ops) == 0 && l.count() == 0 }
 
-// count returns how many ops there are.
+// count returns how many ops ranges and points are.
 func (l *layer) count() int { return len(l.ranges) + l.points.Len() }
-
-// bytes returns how long the batch is.
-func (l *layer) bytes() int { return batch.HeadSize(l.count()) + l.size }
 
 // get returns what the layer does to a key; found is false where it does nothing.
 func (l *layer) get(key []byte) (c change, found bool) {
+	l.asked()
 	if c, found = l.points.Get(string(key)); found {
 		return c, true
 	}
@@ -68,8 +83,15 @@ func (l *layer) idle(op *batch.Op) bool {
 	return op.Kind == batch.Delete && len(l.ranges) > 0 && l.covers(op.Key)
 }
 
-// bytesWith returns how long the batch is with a put or delete more.
-func (l *layer) bytesWith(op *batch.Op) int {
+// bytesWith returns how long the batch is with a put or delete more; where it is below
+// a limit in any case it may be less.
+func (l *layer) bytesWith(op *batch.Op, limit int) int {
+	if !l.fresh.over {
+		if n := batch.HeadSize(len(l.fresh.ops)+1) + l.fresh.size + batch.OpSize(op); n <= limit {
+			return n
+		}
+		l.asked() // of several changes of one key only the last counts
+	}
 	ops, size := l.count(), l.size
 	if old, was := l.points.Get(string(op.Key)); was {
 		ops, size = ops-1, size-pointSize(string(op.Key), old)
@@ -80,7 +102,16 @@ func (l *layer) bytesWith(op *batch.Op) int {
 	return batch.HeadSize(ops) + size
 }
 
-// set makes a put or delete part of the layer; it copies what it keeps.
+// add makes a put or delete part of the layer; it copies what it keeps.
+func (l *layer) add(op *batch.Op) {
+	if l.fresh.over {
+		l.set(op)
+		return
+	}
+	l.fresh.add(op)
+}
+
+// set is add for points.
 func (l *layer) set(op *batch.Op) {
 	key := string(op.Key)
 	if l.idle(op) {
@@ -125,6 +156,7 @@ type cut struct {
 
 // plan returns what deleting a range would do.
 func (l *layer) plan(s span) cut {
+	l.asked()
 	c := cut{span: s, lo: l.behind(s.from)}
 	if c.lo > 0 && bytes.Equal(l.ranges[c.lo-1].to, s.from) {
 		c.lo--
@@ -184,6 +216,9 @@ func greatest(a, b []byte) []byte {
 
 // ops returns the changes in canonical order.
 func (l *layer) ops() []batch.Op {
+	if !l.fresh.over {
+		return l.fresh.sorted()
+	}
 	ops := make([]batch.Op, 0, l.count())
 	for _, r := range l.ranges {
 		ops = append(ops, batch.Op{Kind: batch.DeleteRange, Key: r.from, End: r.to})

@@ -70,10 +70,10 @@ func (t *Tx) set(op *batch.Op) error {
 	if err := batch.CheckLength(op); err != nil {
 		return err
 	}
-	if n := t.now.bytesWith(op); n > t.limit {
+	if n := t.now.bytesWith(op, t.limit); n > t.limit {
 		return batch.TooLarge("batch", n, t.limit)
 	}
-	t.now.set(op)
+	t.now.add(op)
 	return nil
 }
 
