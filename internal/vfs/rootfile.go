@@ -69,6 +69,15 @@ func (f *rootFile) Sync() error {
 	return fail("sync", f.name, f.findable())
 }
 
+// syncNameless is Sync for a file that need not have a name: what holds the lock of a
+// directory goes on where somebody removed it.
+func (f *rootFile) syncNameless() error {
+	if err := syncFile(f.File); err != nil {
+		return fail("sync", f.name, err)
+	}
+	return fail("sync", f.name, f.fs.inPlace(f.name))
+}
+
 // findable looks closer where the file does not stand at the path that it had: the
 // directories must be those that it was opened in, and it must have a name.
 func (f *rootFile) findable() error {

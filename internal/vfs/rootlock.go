@@ -125,7 +125,7 @@ func (l *rootLock) SetContent(data []byte, durable bool) error {
 	if !durable {
 		return nil
 	}
-	return l.f.Sync()
+	return l.f.syncNameless()
 }
 
 // Close lets the lock go, the file's before the directory's: whoever gets the one gets
