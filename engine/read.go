@@ -190,8 +190,8 @@ func (s Scope) Scan(ctx context.Context, r Range) iter.Seq2[Entry, error] {
 			return
 		}
 		s.scan(p, r, func(e Entry, _ error) bool {
-			if err := context.Cause(ctx); err != nil {
-				yield(Entry{}, err)
+			if ctx.Err() != nil {
+				yield(Entry{}, context.Cause(ctx))
 				return false
 			}
 			return yield(e, nil)

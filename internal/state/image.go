@@ -8,9 +8,8 @@ import "iter"
 // same map gives the same bytes, however it came about.
 func (p *Picture) Image(blockSize int) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
-		b, warm := block{size: blockSize, yield: yield}, warmer{}
+		b := block{size: blockSize, yield: yield}
 		p.walk(span{}, func(r run) bool {
-			warm.run(&p.arena, r)
 			for _, s := range r.leaf.slots[r.lo:r.hi] {
 				if !b.add(p.raw(s.ref)) {
 					return false

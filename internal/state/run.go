@@ -48,7 +48,7 @@ func (r *Run) Add(room *batch.Batch, payload []byte, at Position) (taken bool, e
 	if len(r.rows) == 0 {
 		r.base = at.Seq - 1
 	}
-	fits := len(r.text)+len(payload) <= math.MaxUint32 && at.Seq-r.base <= math.MaxUint32
+	fits := uint64(len(r.text)+len(payload)) <= math.MaxUint32 && uint64(at.Seq-r.base) <= math.MaxUint32
 	ranges := len(room.Ops) > 0 && room.Ops[0].Kind == batch.DeleteRange
 	if ranges || !fits || touchesSys(room) {
 		return false, nil

@@ -1,0 +1,7 @@
+//go:build !(amd64 || arm64)
+
+package state
+
+func prefetchLeaf(*leaf) {}
+
+func prefetchEntries(*[leafMax]*byte, int) {}
