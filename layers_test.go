@@ -28,6 +28,7 @@ var rooms = map[string]room{
 	"internal/fault":      {-1, ""},
 	"internal/vfs":        {0, "internal/fault"},
 	"internal/batch":      {0, "internal/fault"},
+	"internal/gauge":      {1, "internal/vfs"},                // what vlog bench measures
 	"internal/ptvp35":     {1, "internal/fault internal/vfs"}, // the files of another system
 	"wal":                 {1, "internal/fault internal/vfs internal/batch"},
 	"internal/state":      {2, "internal/fault internal/batch"},
@@ -38,7 +39,7 @@ var rooms = map[string]room{
 	"internal/backup":     {5, "internal/fault internal/vfs internal/batch wal internal/checkpoint recovery"},
 	"engine":              {6, "internal/fault internal/vfs internal/batch wal internal/state internal/txn internal/checkpoint internal/committer recovery internal/backup"},
 	"vlogtest":            {7, "internal/fault internal/vfs internal/batch wal engine"},
-	"cmd/vlog":            {8, "engine internal/ptvp35 examples/cities"},
+	"cmd/vlog":            {8, "engine internal/gauge internal/ptvp35 examples/cities"},
 	"fuzz":                {8, ""},
 	"fuzz/cost":           {0, ""}, // imported by tests of any room
 	"fuzz/sim":            {7, "internal/fault internal/vfs recovery engine"},

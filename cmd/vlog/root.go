@@ -29,7 +29,7 @@ exists already, 5 damage, 6 locked, 7 incompatible, 8 not allowed, 9 done in par
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return a.checkFlags() }
 	root.AddCommand(a.initCommand(), a.putCommand(), a.getCommand(), a.delCommand(), a.lsCommand(), a.applyCommand(), a.infoCommand(),
 		a.statsCommand(), a.checkCommand(), a.recoverCommand(), a.compactCommand(), a.keepCommand(), a.tailCommand(), a.dumpCommand(), a.historyCommand(), a.importCommand(),
-		a.backupCommand(), a.restoreCommand(), a.convertCommand(), a.versionCommand(), a.manCommand(), a.demoCommand(), a.demoWriterCommand())
+		a.backupCommand(), a.restoreCommand(), a.convertCommand(), a.versionCommand(), a.benchCommand(), a.manCommand(), a.demoCommand(), a.demoWriterCommand())
 	for _, cmd := range root.Commands() {
 		cmd.DisableFlagsInUseLine = true // each says itself where flags go
 	}

@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 			e.Values[holding{}] = new(*engine.DB)
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"hold": hold, "release": release, "write": write, "flip": flip, "edit": edit, "append": appendTo, "code": code, "interrupted": interrupted, "deaf": deaf, "truncated": truncated, "followed": followed, "watched": watched},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"hold": hold, "release": release, "write": write, "flip": flip, "edit": edit, "append": appendTo, "code": code, "interrupted": interrupted, "deaf": deaf, "truncated": truncated, "followed": followed, "watched": watched, "empty": empty},
 	})
 }
 
@@ -54,6 +54,15 @@ func hold(ts *testscript.TestScript, _ bool, args []string) {
 	db, err := engine.Open(context.Background(), ts.MkAbs(args[0]), engine.Options{})
 	ts.Check(err)
 	*ts.Value(holding{}).(**engine.DB) = db
+}
+
+// empty fails where a directory has anything in it: empty DIR.
+func empty(ts *testscript.TestScript, _ bool, args []string) {
+	left, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(left) > 0 {
+		ts.Fatalf("%s has %v", args[0], left)
+	}
 }
 
 // release closes what hold opened.
