@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/pprof"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -120,7 +121,8 @@ func (c child) work() (work.Figures, error) {
 		return nil, fmt.Errorf("no peer %q", c.spec.Peer)
 	}
 	began := time.Now()
-	s, err := p.Open(c.spec.Dir, peer.Options{Writers: c.spec.Writers, Delay: c.spec.Delay})
+	least := c.spec.Work == "rewrite" || c.spec.Work == "beside"
+	s, err := p.Open(c.spec.Dir, peer.Options{Writers: c.spec.Writers, Delay: c.spec.Delay, Least: least})
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +140,12 @@ func (c child) done(s peer.Store, opening time.Duration) (work.Figures, error) {
 		return c.marked(func() (work.Figures, error) { return work.Put(s, c.spec) })
 	case "mixed":
 		return work.Mixed(s, c.spec)
+	case "growth":
+		return work.Growth(s, c.spec)
+	case "rewrite":
+		return work.Rewrite(s, c.spec, func() (float64, error) { mb, _, err := sizeOf(c.spec.Dir); return mb, err })
+	case "beside":
+		return work.Beside(s, c.spec)
 	case "million":
 		return c.million(s)
 	case "open":
@@ -172,8 +180,8 @@ func (c child) million(s peer.Store) (work.Figures, error) {
 		maps.Copy(all, fig)
 	}
 	maps.Copy(all, work.Heap())
-	size, err := sizeOf(c.spec.Dir)
-	all["disk MB"] = size
+	size, spare, err := sizeOf(c.spec.Dir)
+	all["disk MB"], all["spares MB"] = size, spare
 	return all, err
 }
 
@@ -196,8 +204,9 @@ func (c child) opened(s peer.Store, opening time.Duration) (work.Figures, error)
 	return fig, nil
 }
 
-// sizeOf returns what a directory takes on the disk, in MB.
-func sizeOf(dir string) (mb float64, err error) {
+// sizeOf returns what a directory takes on the disk, in MB: what is data, and files that
+// vlog has made ahead or keeps to write them again.
+func sizeOf(dir string) (mb, spare float64, err error) {
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -206,11 +215,16 @@ func sizeOf(dir string) (mb float64, err error) {
 		if err := unix.Lstat(path, &st); err != nil {
 			return err
 		}
-		mb += float64(st.Blocks) * 512 / 1e6
+		size := float64(st.Blocks) * 512 / 1e6
+		if strings.HasPrefix(d.Name(), "spare-") {
+			spare += size
+		} else {
+			mb += size
+		}
 		return nil
 	})
 	if errors.Is(err, os.ErrNotExist) {
 		err = nil
 	}
-	return mb, err
+	return mb, spare, err
 }

@@ -56,9 +56,9 @@ func run(ctx context.Context, args []string) error {
 	var o options
 	fl := flag.NewFlagSet("compare", flag.ContinueOnError)
 	fl.StringVar(&o.peers, "peers", "", "names, with commas between; empty is all")
-	fl.StringVar(&o.works, "works", "put,slow,million,mixed", "what to do: put, slow, million, mixed")
+	fl.StringVar(&o.works, "works", "put,slow,million,mixed,rewrite,growth", "what to do: put, slow, million, mixed, rewrite, growth")
 	fl.IntVar(&o.rounds, "rounds", 5, "rounds")
-	fl.IntVar(&o.keys, "keys", 1_000_000, "keys of million; mixed has a tenth")
+	fl.IntVar(&o.keys, "keys", 1_000_000, "keys of million, and the most of growth, which has five times as many too; mixed and rewrite have a tenth")
 	fl.DurationVar(&o.seconds, "for", 2*time.Second, "how long one measurement of put or mixed takes")
 	fl.BoolVar(&o.prove, "prove", false, "count flushes instead of time")
 	fl.StringVar(&o.dir, "dir", "", "where stores are made; empty is a temporary directory")
@@ -130,6 +130,10 @@ func (o options) chosen() ([]peer.Peer, error) {
 	return all, nil
 }
 
+// growing are the peers that are filled with millions of keys in bearable time, by
+// transactions of a thousand.
+var growing = []string{"vlog", "vlog-ndjson", "pebble"}
+
 // specs returns what is to be done to a peer in each round.
 func (o options) specs(p peer.Peer) (all []work.Spec) {
 	works := strings.Split(o.works, ",")
@@ -151,6 +155,14 @@ func (o options) specs(p peer.Peer) (all []work.Spec) {
 	for _, reads := range []int{95, 50} {
 		if slices.Contains(works, "mixed") && p.Kind == peer.Map {
 			all = append(all, work.Spec{Work: "mixed", Writers: 16, Reads: reads, Keys: o.keys / 10, For: o.seconds})
+		}
+	}
+	if slices.Contains(works, "rewrite") && p.Kind == peer.Map {
+		all = append(all, work.Spec{Work: "rewrite", Keys: o.keys / 10}, work.Spec{Work: "beside", Keys: o.keys / 10, For: o.seconds})
+	}
+	for _, keys := range []int{o.keys / 100, o.keys / 10, o.keys, 5 * o.keys} {
+		if slices.Contains(works, "growth") && slices.Contains(growing, p.Name) {
+			all = append(all, work.Spec{Work: "growth", Keys: keys, Writers: 64, For: o.seconds})
 		}
 	}
 	for i := range all {

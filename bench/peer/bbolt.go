@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"time"
@@ -71,5 +72,26 @@ func (s *boltStore) Get(key []byte) (v []byte, err error) {
 func (s *boltStore) Scan(fn func(key, value []byte) error) error {
 	return s.db.View(func(tx *bbolt.Tx) error { return tx.Bucket(bucket).ForEach(fn) })
 }
+
+// Compact implements Compacter: into another file, which takes the place of the first. Nobody may
+// use the store meanwhile, as nobody may where the program does it.
+func (s *boltStore) Compact() error {
+	path := s.db.Path()
+	dst, err := bbolt.Open(path+".new", 0o600, nil)
+	if err != nil {
+		return err
+	}
+	if err := bbolt.Compact(dst, s.db, 1<<20); err != nil {
+		return errors.Join(err, dst.Close())
+	}
+	if err := errors.Join(dst.Close(), s.db.Close(), os.Rename(path+".new", path)); err != nil {
+		return err
+	}
+	s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{FreelistType: bbolt.FreelistMapType})
+	return err
+}
+
+// CompactsAlone says that nobody may be beside it.
+func (s *boltStore) CompactsAlone() {}
 
 func (s *boltStore) Close() error { return s.db.Close() }

@@ -68,4 +68,7 @@ func (s *buntStore) Scan(fn func(key, value []byte) error) (failed error) {
 	return errors.Join(failed, err)
 }
 
+// Compact implements Compacter.
+func (s *buntStore) Compact() error { return s.db.Shrink() }
+
 func (s *buntStore) Close() error { return s.db.Close() }

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"context"
 	"errors"
 	"io"
 	"time"
@@ -64,6 +65,14 @@ func (s *pebbleStore) Scan(fn func(key, value []byte) error) error {
 		}
 	}
 	return it.Close()
+}
+
+// Compact implements Compacter.
+func (s *pebbleStore) Compact() error {
+	if err := s.db.Flush(); err != nil {
+		return err
+	}
+	return s.db.Compact(context.Background(), nil, []byte{0xff, 0xff, 0xff, 0xff}, false)
 }
 
 func (s *pebbleStore) Close() error {

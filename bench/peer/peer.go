@@ -55,7 +55,11 @@ const (
 type Options struct {
 	Writers int           // how many goroutines will put at once; for engines that want to know
 	Delay   time.Duration // each sync takes so much longer; only where the peer Delays
+	Least   bool          // keep as little of what was overwritten as can be set
 }
+
+// Compacter is an engine that can be told to give back what was overwritten.
+type Compacter interface{ Compact() error }
 
 // Peer is an engine under one setting.
 type Peer struct {

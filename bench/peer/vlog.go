@@ -24,6 +24,9 @@ type vlogStore struct {
 
 func openVlog(dir string, o Options, opts engine.Options) (Store, error) {
 	ctx := context.Background()
+	if o.Least {
+		opts.Keep = &engine.Keep{Checkpoints: 1}
+	}
 	if o.Delay == 0 {
 		db, err := engine.Open(ctx, dir, opts)
 		return &vlogStore{db, ctx}, err
@@ -74,6 +77,12 @@ func (s *vlogStore) Scan(fn func(key, value []byte) error) error {
 		}
 	}
 	return nil
+}
+
+// Compact implements Compacter.
+func (s *vlogStore) Compact() error {
+	_, err := s.db.Checkpoint(s.ctx)
+	return err
 }
 
 // Close implements Store.

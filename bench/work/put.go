@@ -51,6 +51,7 @@ type runner struct {
 // run lets the writers work.
 func (spec Spec) run(s peer.Store) (ran, error) {
 	r := &runner{spec: spec, s: s}
+	r.next.Store(spec.from)
 	took, errs := make([][]time.Duration, spec.Writers), make([]error, spec.Writers)
 	var wg sync.WaitGroup
 	for i := range spec.Writers {
@@ -64,7 +65,7 @@ func (spec Spec) run(s peer.Store) (ran, error) {
 	r.phase.Store(2)
 	d := time.Since(began)
 	wg.Wait()
-	return ran{gate.RateOf(slices.Concat(took...), d), r.next.Load()}, errors.Join(errs...)
+	return ran{gate.RateOf(slices.Concat(took...), d), r.next.Load() - spec.from}, errors.Join(errs...)
 }
 
 // work is one goroutine: it notes how long each operation took.

@@ -15,7 +15,7 @@ const ValueSize = 100
 // Spec says what is to be done to which peer.
 type Spec struct {
 	Peer    string        `json:"peer"`
-	Work    string        `json:"work"` // put, million, mixed, open
+	Work    string        `json:"work"` // put, million, mixed, rewrite, beside, growth, open
 	Writers int           `json:"writers,omitempty"`
 	Delay   time.Duration `json:"delay,omitempty"`
 	Keys    int           `json:"keys,omitempty"`
@@ -23,6 +23,8 @@ type Spec struct {
 	Reads   int           `json:"reads,omitempty"`  // of a hundred operations
 	For     time.Duration `json:"for,omitempty"`
 	Dir     string        `json:"-"`
+
+	from int64 // the number of the first key that put puts, less one
 }
 
 // Figures are what was measured, by name: the unit is the end of the name.
