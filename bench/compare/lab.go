@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -96,7 +97,7 @@ func told(results []Result, why string) string {
 	text := ""
 	for _, r := range results {
 		text += name(r.Spec)
-		for _, f := range slices.Sorted(mapsKeys(r.Figures)) {
+		for _, f := range slices.Sorted(maps.Keys(r.Figures)) {
 			text += fmt.Sprintf(", %s %.4g", f, r.Figures[f])
 		}
 		if r.Failed != "" {

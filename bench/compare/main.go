@@ -45,6 +45,7 @@ type options struct {
 	prove        bool
 	dir, out     string
 	profile      string
+	from, into   string // results of an earlier run, and where plots go
 	seconds      time.Duration
 
 	child, spec string // of a child
@@ -63,6 +64,8 @@ func run(ctx context.Context, args []string) error {
 	fl.BoolVar(&o.prove, "prove", false, "count flushes instead of time")
 	fl.StringVar(&o.dir, "dir", "", "where stores are made; empty is a temporary directory")
 	fl.StringVar(&o.out, "out", "results.json", "where the results go")
+	fl.StringVar(&o.from, "from", "", "measure nothing: show the results in this file")
+	fl.StringVar(&o.into, "draw", "", "a directory for plots of the results")
 	fl.StringVar(&o.profile, "profile", "", "a directory for profiles of the processor, one a measurement")
 	fl.StringVar(&o.spec, "child", "", "what a child is to do (used by this program itself)")
 	fl.StringVar(&o.child, "child-dir", "", "where")
@@ -87,6 +90,14 @@ func (o options) asChild() error {
 }
 
 func (o options) asParent(ctx context.Context) (err error) {
+	if o.from != "" {
+		results, err := readResults(o.from)
+		if err != nil {
+			return err
+		}
+		o.out = o.from
+		return o.show(results)
+	}
 	if o.dir == "" {
 		if o.dir, err = os.MkdirTemp("", "compare"); err != nil {
 			return err
@@ -104,14 +115,24 @@ func (o options) asParent(ctx context.Context) (err error) {
 	if err := l.rounds(ctx); err != nil {
 		return err
 	}
-	b, err := json.MarshalIndent(l.results, "", "\t")
+	return o.show(l.results)
+}
+
+// show writes down what was measured, draws it where that is wanted, and prints the table.
+func (o options) show(results []Result) error {
+	b, err := json.MarshalIndent(results, "", "\t")
 	if err != nil {
 		return err
 	}
 	if err := os.WriteFile(o.out, append(b, '\n'), 0o600); err != nil {
 		return err
 	}
-	return table(os.Stdout, l.results)
+	if o.into != "" {
+		if err := draw(o.into, results); err != nil {
+			return err
+		}
+	}
+	return table(os.Stdout, results)
 }
 
 // chosen returns the peers that were asked for.

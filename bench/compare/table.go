@@ -4,15 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"iter"
 	"maps"
 	"slices"
 	"text/tabwriter"
 
 	"github.com/vlogdb/vlog/bench/work"
 )
-
-func mapsKeys(f work.Figures) iter.Seq[string] { return maps.Keys(f) }
 
 // name is a spec without its peer, in words.
 func name(s work.Spec) string {
