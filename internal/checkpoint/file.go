@@ -40,6 +40,7 @@ package checkpoint
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/zeebo/blake3"
 
@@ -119,8 +120,11 @@ func newSummer(c wal.Codec, h Header) *summer {
 func (s *summer) summary() Summary { return s.sum }
 
 // check returns the checksum of the next block.
-func (s *summer) check(entries []byte) uint32 {
-	salt := binary.LittleEndian.AppendUint64(s.salt, s.sum.Blocks)
+func (s *summer) check(entries []byte) uint32 { return s.checkOf(s.sum.Blocks, entries) }
+
+// checkOf returns the checksum of a block by its number. It may be called at once.
+func (s *summer) checkOf(number uint64, entries []byte) uint32 {
+	salt := binary.LittleEndian.AppendUint64(slices.Clip(s.salt), number)
 	return batch.SumMore(batch.Sum(salt), entries)
 }
 

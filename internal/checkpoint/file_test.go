@@ -71,12 +71,13 @@ func damaged(t *testing.T, what string, b []byte, kind *fault.Kind) {
 	writeFile(t, fsys, Backup, b)
 	p, _, err := Load(fsys, Backup, ours)
 	_, err2 := Verify(fsys, Backup, ours)
-	for _, err := range []error{err, err2} {
+	q, _, err3 := load(fsys, Backup, ours, 0)
+	for _, err := range []error{err, err2, err3} {
 		if e, ok := errors.AsType[*fault.Error](err); !ok || e.Err != kind || e.At.Path != Backup || e.Op == "" {
 			t.Fatalf("%s: %v", what, err)
 		}
 	}
-	if p != nil {
+	if p != nil || q != nil {
 		t.Fatalf("%s: a picture came with the error", what)
 	}
 }

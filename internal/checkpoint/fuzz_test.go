@@ -42,6 +42,10 @@ func FuzzLoad(f *testing.F) {
 		var sum Summary
 		var err error
 		cost.Within(t, readCost(len(b)), func() { p, sum, err = Load(m, Backup, ours) })
+		_, beside, ahead := load(m, Backup, ours, 0)
+		if fault.KindOf(ahead) != fault.KindOf(err) || beside != sum {
+			t.Fatalf("several blocks at once: %+v %v, one by one: %+v %v", beside, ahead, sum, err)
+		}
 		if err != nil {
 			if k := fault.KindOf(err); k != fault.ErrCorrupt && k != fault.ErrForeign && k != fault.ErrIncompatible {
 				t.Fatal(err)

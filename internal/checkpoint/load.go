@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/vlogdb/vlog/internal/fault"
 	"github.com/vlogdb/vlog/internal/state"
@@ -14,8 +15,13 @@ import (
 // Load reads a checkpoint, verifies all of it and returns its picture. Errors:
 // ErrForeign, ErrCorrupt, ErrIncompatible, ErrIO, each with path and offset.
 func Load(fsys vfs.FS, name string, store wal.StoreID) (*state.Picture, Summary, error) {
+	return load(fsys, name, store, worthAhead)
+}
+
+// load reads files of least bytes or more several blocks at once.
+func load(fsys vfs.FS, name string, store wal.StoreID, least int64) (*state.Picture, Summary, error) {
 	var l *state.Loader
-	sum, err := read(fsys, name, store, func(r reading, h Header) func([]byte) error {
+	sum, err := read(fsys, name, ask{store, least}, func(r reading, h Header) func([]byte) error {
 		l = state.NewLoader(h.At)
 		return func(block []byte) error {
 			entries, err := r.entries(block)
@@ -37,7 +43,7 @@ func Load(fsys vfs.FS, name string, store wal.StoreID) (*state.Picture, Summary,
 
 // Verify reads a checkpoint without keeping it: every checksum and the digest.
 func Verify(fsys vfs.FS, name string, store wal.StoreID) (Summary, error) {
-	return read(fsys, name, store, func(reading, Header) func([]byte) error {
+	return read(fsys, name, ask{store, math.MaxInt64}, func(reading, Header) func([]byte) error {
 		return func([]byte) error { return nil }
 	})
 }
@@ -59,22 +65,28 @@ type reading interface {
 	peek(sum *Summary) error
 }
 
-func read(fsys vfs.FS, name string, store wal.StoreID, to sink) (Summary, error) {
+// ask is what a reader wants.
+type ask struct {
+	store wal.StoreID
+	ahead int64 // how long a file must be, in bytes, to have several blocks read at once
+}
+
+func read(fsys vfs.FS, name string, want ask, to sink) (Summary, error) {
 	f, err := fsys.Open(name, vfs.ReadOnly)
 	if err != nil {
 		return Summary{}, err
 	}
-	sum, err := readFile(f, name, store, to)
+	sum, err := readFile(f, name, want, to)
 	return sum, errors.Join(err, f.Close())
 }
 
-func readFile(f vfs.File, name string, store wal.StoreID, to sink) (Summary, error) {
+func readFile(f vfs.File, name string, want ask, to sink) (Summary, error) {
 	st, err := f.Stat()
 	if err != nil {
 		return Summary{}, err
 	}
 	s := &source{f: f, name: name, size: st.Size}
-	sum, err := s.run(store, to)
+	sum, err := s.run(want, to)
 	if err != nil {
 		return Summary{}, at(err, name, s.at)
 	}
@@ -117,10 +129,15 @@ func (s *source) begin(store wal.StoreID) (reading, Header, error) {
 	return r, h, err
 }
 
-func (s *source) run(store wal.StoreID, to sink) (Summary, error) {
-	r, h, err := s.begin(store)
+func (s *source) run(want ask, to sink) (Summary, error) {
+	r, h, err := s.begin(want.store)
 	if err != nil {
 		return Summary{}, err
+	}
+	if c, ok := r.(*chunkReader); ok && s.size >= want.ahead {
+		a := &aheadReader{chunkReader: c}
+		defer a.stop()
+		r = a
 	}
 	take := to(r, h)
 	for {
