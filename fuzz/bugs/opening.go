@@ -43,7 +43,7 @@ func reaching() []mistake {
 			"internal/vfs/rootcreate.go", "	return errors.Join(syncDir(d), d.Close())", "	_ = syncDir(d)\n	return errors.Join(d.Close())",
 			"./internal/vfs", "TestSystemSyncFails", false},
 		{"LOCK not synced", "how a store was closed may be forgotten",
-			"internal/vfs/rootlock.go", "	return l.f.Sync()\n", "	return nil\n",
+			"internal/vfs/rootlock.go", "	return l.f.syncNameless()\n", "	return nil\n",
 			"./internal/vfs", "TestSystemSyncs", false},
 	}
 }
@@ -83,7 +83,7 @@ func opening() []mistake {
 			"./fuzz", "TestCrashEverywhere/binary", false},
 		{"older change wins", "of several changes of one key that are applied at once the first counts",
 			"internal/state/run.go", "		if i+1 < len(r.ops) && r.ops[i+1].head == o.head && bytes.Equal(r.op(r.ops[i+1]).Key, op.Key) {", "		if i > 0 && r.ops[i-1].head == o.head && bytes.Equal(r.op(r.ops[i-1]).Key, op.Key) {",
-			"./internal/state", "TestModel", false},
+			"./internal/state", "TestRun", false},
 		{"tail not cut", "what does not check out stays behind the good frames",
 			"recovery/act.go", "		if err := wal.Cut(l.fs, seg); err != nil { // c4\n			return err\n		}\n", "",
 			"./fuzz", "TestTrace", false},
