@@ -141,61 +141,40 @@ func (c *core) stopped(cause error) error {
 // wrote is told of every group that was published.
 func (c *core) wrote(bytes int) {
 	logged := c.logged.Add(int64(bytes))
-	if !c.opts.background() {
-		return
-	}
-	if logged >= c.opts.CheckpointAfter {
-		wake(c.kick)
-	}
-	if c.store.Writer.WantsSpare() {
-		wake(c.short)
-	}
-}
-
-// wake leaves a token for whoever waits for one, unless there is one.
-func wake(waiting chan struct{}) {
-	select {
-	case waiting <- struct{}{}:
-	default:
-	}
-}
-
-// keeper writes checkpoints in the background, paced so that those at work hardly
-// notice.
-func (c *core) keeper() {
-	for due := c.opts.CheckpointAfter; c.woken(c.kick); {
-		if logged := c.logged.Load(); logged >= due {
-			_, err := c.checkpoint(c.life, c.pace())
-			c.tell("checkpoint", err)
-			due = c.again(err, logged, c.opts.CheckpointAfter)
-			if err == nil {
-				c.prepareAt.Store(0) // it made room, perhaps
-			}
+	if c.opts.background() && (logged >= c.opts.CheckpointAfter || c.store.Writer.WantsSpare()) {
+		select {
+		case c.kick <- struct{}{}:
+		default:
 		}
 	}
 }
 
-// preparer makes files ahead in the background.
-func (c *core) preparer() {
-	for c.woken(c.short) {
-		if logged := c.logged.Load(); logged >= c.prepareAt.Load() && c.store.Writer.WantsSpare() {
+// keeper makes files ahead and writes checkpoints in the background, paced so
+// that those at work hardly notice.
+func (c *core) keeper() {
+	due, spareDue := c.opts.CheckpointAfter, int64(0) // bytes logged
+	for {
+		select {
+		case <-c.kick:
+		case <-c.life.Done():
+			return
+		}
+		if logged := c.logged.Load(); logged >= spareDue && c.store.Writer.WantsSpare() {
 			err := c.store.Writer.Prepare(c.life, c.breathe())
 			c.tell("prepare a log file", err)
 			if err != nil && c.store.Writer.Err() != nil {
 				c.committer.Poison(err)
 			}
-			c.prepareAt.Store(c.again(err, logged, 0))
+			spareDue = c.again(err, logged, 0)
 		}
-	}
-}
-
-// woken waits for a token; false where the DB is closed.
-func (c *core) woken(waiting chan struct{}) bool {
-	select {
-	case <-waiting:
-		return true
-	case <-c.life.Done():
-		return false
+		if logged := c.logged.Load(); logged >= due {
+			_, err := c.checkpoint(c.life, c.pace())
+			c.tell("checkpoint", err)
+			due = c.again(err, logged, c.opts.CheckpointAfter)
+			if err == nil {
+				spareDue = 0 // it made room, perhaps
+			}
+		}
 	}
 }
 
@@ -218,7 +197,8 @@ func (c *core) tell(what string, err error) {
 
 // A file is made ahead in steps, each behind a pause: for each byte that is logged some
 // are prepared, so that it is ready long before the segment at work is full, and who
-// writes little is disturbed little.
+// writes little is disturbed little. Where a checkpoint is due there are no pauses: it waits
+// for the file.
 const (
 	stepSize   = 256 << 10
 	stepsAhead = 2                     // bytes prepared for one that is logged
@@ -230,7 +210,7 @@ const (
 func (c *core) breathe() func(context.Context) {
 	paid := c.committer.Stats().Bytes
 	return func(ctx context.Context) {
-		for look := 0; look < mostLooks && ctx.Err() == nil; look++ {
+		for look := 0; look < mostLooks && ctx.Err() == nil && c.logged.Load() < c.opts.CheckpointAfter; look++ {
 			if c.committer.Stats().Bytes-paid >= stepSize/stepsAhead {
 				break
 			}

@@ -61,8 +61,6 @@ type core struct {
 	newest        batch.Seq     // newest checkpoint; guarded by checkpointing
 	logged        atomic.Int64  // bytes of batches above it
 	kick          chan struct{} // wakes the keeper
-	short         chan struct{} // wakes the preparer
-	prepareAt     atomic.Int64  // bytes logged at which a file is made ahead again
 	life          context.Context
 	end           context.CancelFunc
 	tasks         sync.WaitGroup

@@ -140,7 +140,7 @@ func (db *DB) start() {
 	c.committer = committer.New(c.store.Picture, committer.Options{Log: c.store.Writer, Now: c.opts.Clock, SyncEach: c.opts.Sync == SyncAlways, Wrote: c.wrote})
 	c.promoter = &checkpoint.Promoter{FS: c.store.FS, Store: c.store.ID, Now: func() int64 { return c.opts.Clock().UnixNano() }, Trim: c.trim, Known: c.store.Known, Codec: c.codec}
 	c.checkpointing = make(chan struct{}, 1)
-	c.kick, c.short = make(chan struct{}, 1), make(chan struct{}, 1)
+	c.kick = make(chan struct{}, 1)
 	c.logged.Store(c.store.Report.ReplayedBytes)
 	if c.store.Report.Segments >= manySegments {
 		c.logged.Store(c.opts.CheckpointAfter)
@@ -148,7 +148,6 @@ func (db *DB) start() {
 	c.newest = c.store.Report.Checkpoint
 	if c.opts.background() {
 		c.tasks.Go(c.keeper)
-		c.tasks.Go(c.preparer)
 	}
 	if c.opts.Sync > 0 {
 		c.tasks.Go(c.syncer)
