@@ -113,7 +113,7 @@ func (l *Local) extend(end int64, frees bool) error {
 	ahead := min(l.opts.Grow, l.active.size)
 	want := max(need, min(need+ahead, l.opts.SegmentSize))
 	err := l.zeros(want)
-	if _, clean := errors.AsType[*NotWritten](err); clean && want > need {
+	if spaceless(err) && want > need { // any other failure is told
 		return l.zeros(need)
 	}
 	return err
